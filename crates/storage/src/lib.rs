@@ -1,1 +1,15 @@
 #![doc = include_str!("../README.md")]
+
+mod db;
+mod scope;
+mod tables;
+
+pub use db::{
+    Column, Db, DbConfig, Dialect, FromColumn, Index, MIGRATIONS, Migration, Row, Schema, Scoped, Tx, Value,
+    open,
+};
+pub use scope::{Issuer, Person, Reason, Role, Scope, System, Tenant, Visitor};
+pub use tables::{Class, Erasure, Retention, Table};
+
+pub mod blobs;
+pub mod cache;

@@ -1,0 +1,73 @@
+//! What a database says when it cannot do as asked, in the words of [`types::Error`].
+
+use sqlx::error::ErrorKind;
+use types::{Error, ErrorCode};
+
+/// SQLSTATE of a serialization failure: run the transaction again.
+const SERIALIZATION_FAILURE: &str = "40001";
+/// SQLSTATE of a deadlock that was broken at our cost: run the transaction again.
+const DEADLOCK_DETECTED: &str = "40P01";
+
+/// Turns a driver's error into ours. The driver's own text goes to the log as the source, never to a caller.
+pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
+    match &error {
+        sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::Io(_)
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::BeginFailed => unavailable(error),
+        sqlx::Error::Database(cause) => match cause.kind() {
+            ErrorKind::UniqueViolation => {
+                Error::new(ErrorCode::AlreadyExists, "There is one like it already.").with_source(error)
+            }
+            ErrorKind::ForeignKeyViolation => Error::new(
+                ErrorCode::Conflict,
+                "Something it refers to does not exist, or something still refers to it.",
+            )
+            .with_source(error),
+            _ if is_outage(cause.as_ref()) => unavailable(error),
+            _ => Error::internal(error),
+        },
+        _ => Error::internal(error),
+    }
+}
+
+fn unavailable(error: sqlx::Error) -> Error {
+    Error::unavailable("The database cannot take this now. Nothing was changed; try again in a moment.")
+        .with_source(error)
+}
+
+/// Whether the database is full, locked, starting, stopping or out of connections, rather than the statement wrong.
+fn is_outage(cause: &dyn sqlx::error::DatabaseError) -> bool {
+    let Some(code) = cause.code() else { return false };
+    if cause
+        .try_downcast_ref::<sqlx::postgres::PgDatabaseError>()
+        .is_some()
+    {
+        // Classes 53 (insufficient resources), 57 (operator intervention), 58 (system error), 08 (connection), and the
+        // two that ask for another try.
+        return ["53", "57", "58", "08"]
+            .iter()
+            .any(|class| code.starts_with(class))
+            || is_retry(&code);
+    }
+    // SQLite's primary result codes, in the low byte: BUSY, LOCKED, READONLY, IOERR, FULL, CANTOPEN.
+    let primary = code.parse::<u32>().map_or(0, |code| code & 0xff);
+    matches!(primary, 5 | 6 | 8 | 10 | 13 | 14)
+}
+
+fn is_retry(code: &str) -> bool {
+    code == SERIALIZATION_FAILURE || code == DEADLOCK_DETECTED
+}
+
+/// Whether running the whole transaction again may work at once, because another one was in the way.
+pub(crate) fn asks_for_retry(error: &Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if let Some(sqlx::Error::Database(database)) = error.downcast_ref::<sqlx::Error>() {
+            return database.code().is_some_and(|code| is_retry(&code));
+        }
+        cause = error.source();
+    }
+    false
+}

@@ -1,0 +1,385 @@
+//! A transaction: the only way to reach the database. It knows its scope, runs the same statements on both databases,
+//! and after a failed statement it can only roll back.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sqlx::postgres::{PgArguments, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
+use sqlx::{Arguments, AssertSqlSafe, Executor, SqlSafeStr, SqlStr};
+use tokio::sync::Notify;
+use types::{Error, Result};
+
+use super::error::from_sqlx;
+use super::row::{Inner, Row};
+use super::sqlite::Lease;
+use super::value::Value;
+use crate::scope::{Scope, Tenant};
+
+/// Which of the two databases runs the statements, for the few that must differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// Picks the text for the database of `$tx`: for the few statements that one text cannot say.
+#[macro_export]
+macro_rules! dialect {
+    ($tx:expr, sqlite: $sqlite:expr, postgres: $postgres:expr $(,)?) => {
+        match $tx.dialect() {
+            $crate::Dialect::Sqlite => $sqlite,
+            $crate::Dialect::Postgres => $postgres,
+        }
+    };
+}
+
+pub(super) enum Connection {
+    Reader(sqlx::Transaction<'static, Sqlite>),
+    Writer(Lease),
+    Postgres(sqlx::Transaction<'static, Postgres>),
+}
+
+type AfterCommit = Box<dyn FnOnce() + Send>;
+
+/// A transaction in scope `S`.
+///
+/// It is handed to a closure by value, so that the closure's future borrows nothing from its caller and can run on any
+/// thread. When the closure is done with it, dropping it gives the connection back to whoever began the transaction and
+/// will commit it.
+pub struct Tx<S> {
+    open: Option<Open>,
+    scope: S,
+    slot: Slot,
+}
+
+/// What a transaction is while it is under way.
+pub(super) struct Open {
+    connection: Connection,
+    failed: bool,
+    after_commit: Vec<AfterCommit>,
+    queued: Arc<Notify>,
+}
+
+/// Where a dropped [`Tx`] leaves its connection.
+#[derive(Clone, Default)]
+pub(super) struct Slot(Arc<Mutex<Option<Open>>>);
+
+impl Slot {
+    /// The transaction, given back.
+    ///
+    /// # Errors
+    /// Internal, when the closure kept its `Tx`: then nothing can be committed.
+    pub(super) fn take(&self) -> Result<Open> {
+        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        open.ok_or_else(|| Error::internal("a transaction outlived its closure"))
+    }
+}
+
+impl<S> Drop for Tx<S> {
+    fn drop(&mut self) {
+        *self.slot.0.lock().unwrap_or_else(PoisonError::into_inner) = self.open.take();
+    }
+}
+
+impl<S: Scope> Tx<S> {
+    pub(super) fn new(connection: Connection, scope: S) -> (Self, Slot) {
+        let slot = Slot::default();
+        let open = Open {
+            connection,
+            failed: false,
+            after_commit: Vec::new(),
+        };
+        (
+            Tx {
+                open: Some(open),
+                scope,
+                slot: slot.clone(),
+            },
+            slot,
+        )
+    }
+
+    fn open(&mut self) -> &mut Open {
+        match &mut self.open {
+            Some(open) => open,
+            None => unreachable!("a transaction is emptied only when it is dropped"),
+        }
+    }
+
+    pub fn scope(&self) -> S {
+        self.scope
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        match &self.open {
+            Some(Open {
+                connection: Connection::Postgres(_),
+                ..
+            }) => Dialect::Postgres,
+            _ => Dialect::Sqlite,
+        }
+    }
+
+    /// Runs `wake` once the transaction is durable, and never if it is not. For waking a worker or dropping a cached
+    /// value: it must be quick and cannot fail.
+    pub fn after_commit(&mut self, wake: impl FnOnce() + Send + 'static) {
+        self.open().after_commit.push(Box::new(wake));
+    }
+
+    /// Wakes whoever waits on [`super::Db::queued`] once the transaction is durable: it queued work.
+    pub fn announce_work(&mut self) {
+        let queued = self.open().queued.clone();
+        self.after_commit(move || queued.notify_one());
+    }
+
+    /// Runs a statement; the number of rows it touched.
+    pub async fn execute(&mut self, sql: &'static str, params: Vec<Value>) -> Result<u64> {
+        self.guard(sql)?;
+        self.run(sql.into_sql_str(), params).await
+    }
+
+    /// Runs a query; every row.
+    pub async fn fetch_all(&mut self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>> {
+        self.guard(sql)?;
+        let outcome = match &mut self.open().connection {
+            Connection::Reader(reader) => sqlite_rows(&mut *reader, sql, params).await,
+            Connection::Writer(lease) => sqlite_rows(lease.connection(), sql, params).await,
+            Connection::Postgres(tx) => {
+                let query = sqlx::query_with(sql, postgres_arguments(params)?);
+                let rows = (&mut **tx).fetch_all(query).await;
+                rows.map(|rows| rows.into_iter().map(|row| Row(Inner::Postgres(row))).collect())
+            }
+        };
+        self.settle(outcome)
+    }
+
+    /// Runs a query that answers one row or none.
+    pub async fn fetch_optional(&mut self, sql: &'static str, params: Vec<Value>) -> Result<Option<Row>> {
+        self.guard(sql)?;
+        let outcome = match &mut self.open().connection {
+            Connection::Reader(reader) => sqlite_row(&mut *reader, sql, params).await,
+            Connection::Writer(lease) => sqlite_row(lease.connection(), sql, params).await,
+            Connection::Postgres(tx) => {
+                let query = sqlx::query_with(sql, postgres_arguments(params)?);
+                let row = (&mut **tx).fetch_optional(query).await;
+                row.map(|row| row.map(|row| Row(Inner::Postgres(row))))
+            }
+        };
+        self.settle(outcome)
+    }
+
+    /// Runs a query that always answers a row, such as a count.
+    ///
+    /// # Errors
+    /// Internal, when there is no row.
+    pub async fn fetch_one(&mut self, sql: &'static str, params: Vec<Value>) -> Result<Row> {
+        let row = self.fetch_optional(sql, params).await?;
+        row.ok_or_else(|| Error::internal(format!("no row from: {sql}")))
+    }
+
+    /// Inserts many rows with few statements: `head` is `INSERT INTO t (a, b) VALUES`, `tail` what follows the rows,
+    /// such as `ON CONFLICT DO NOTHING`. Every row has the same number of values. The number of rows inserted.
+    ///
+    /// Rows go in chunks whose sizes are powers of two, so that few distinct statements are prepared.
+    pub async fn insert_rows(
+        &mut self,
+        head: &'static str,
+        rows: Vec<Vec<Value>>,
+        tail: &'static str,
+    ) -> Result<u64> {
+        self.guard(head)?;
+        let mut inserted = 0;
+        let mut rows = rows.into_iter().peekable();
+        while let Some(columns) = rows.peek().map(Vec::len) {
+            let chunk = largest_chunk(rows.len(), columns);
+            let sql = values_statement(head, chunk, columns, tail);
+            let params = rows.by_ref().take(chunk).flatten().collect();
+            inserted += self.run(AssertSqlSafe(sql).into_sql_str(), params).await?;
+        }
+        Ok(inserted)
+    }
+
+    async fn run(&mut self, sql: SqlStr, params: Vec<Value>) -> Result<u64> {
+        let outcome = match &mut self.open().connection {
+            Connection::Reader(reader) => sqlite_execute(&mut *reader, sql, params).await,
+            Connection::Writer(lease) => sqlite_execute(lease.connection(), sql, params).await,
+            Connection::Postgres(tx) => {
+                let query = sqlx::query_with(sql, postgres_arguments(params)?);
+                (&mut **tx).execute(query).await.map(|done| done.rows_affected())
+            }
+        };
+        self.settle(outcome)
+    }
+
+    /// Refuses a statement that a tenant may not run: every one of them names its workspace, on both databases, beside
+    /// whatever row level security does on one of them.
+    fn guard(&mut self, sql: &'static str) -> Result<()> {
+        if self.open().failed {
+            return Err(Error::internal("a statement failed before in this transaction"));
+        }
+        if self.scope.workspace().is_some() && !sql.contains("workspace_id") {
+            self.open().failed = true;
+            return Err(Error::internal(format!(
+                "a tenant's statement does not name its workspace: {sql}"
+            )));
+        }
+        Ok(())
+    }
+
+    fn settle<T>(&mut self, outcome: sqlx::Result<T>) -> Result<T> {
+        outcome.map_err(|error| {
+            self.open().failed = true;
+            from_sqlx(error)
+        })
+    }
+}
+
+impl Open {
+    /// Ends a transaction that only read.
+    pub(super) async fn finish_read(self) -> Result<()> {
+        match self.connection {
+            Connection::Reader(tx) => tx.commit().await.map_err(from_sqlx)?,
+            Connection::Writer(lease) => lease.finish().await?,
+            Connection::Postgres(tx) => tx.commit().await.map_err(from_sqlx)?,
+        }
+        Ok(())
+    }
+
+    /// Makes the transaction durable, then runs what waits for that.
+    ///
+    /// # Errors
+    /// Nothing was written, unless the error's source says that the connection broke while committing.
+    pub(super) async fn commit(self) -> Result<()> {
+        if self.failed {
+            return Err(Error::internal(
+                "the transaction went on after a failed statement",
+            ));
+        }
+        match self.connection {
+            Connection::Reader(_) => return Err(Error::internal("a read transaction cannot commit writes")),
+            Connection::Writer(lease) => lease.finish().await?,
+            Connection::Postgres(tx) => tx.commit().await.map_err(from_sqlx)?,
+        }
+        for wake in self.after_commit {
+            wake();
+        }
+        Ok(())
+    }
+}
+
+impl Tx<Tenant> {
+    /// The workspace whose rows this transaction reaches: bound by every statement of a store.
+    pub fn workspace(&self) -> types::id::WorkspaceId {
+        self.scope.id()
+    }
+}
+
+/// Both databases accept this many parameters in one statement.
+const MAX_PARAMS: usize = 32_000;
+const MAX_CHUNK: usize = 512;
+
+/// The largest power of two that is not above the rows left, nor the parameters allowed.
+fn largest_chunk(rows: usize, columns: usize) -> usize {
+    let most = (MAX_PARAMS / columns.max(1)).clamp(1, MAX_CHUNK).min(rows.max(1));
+    1 << most.ilog2()
+}
+
+fn values_statement(head: &str, rows: usize, columns: usize, tail: &str) -> String {
+    let mut sql = String::with_capacity(head.len() + tail.len() + rows * columns * 5);
+    sql.push_str(head);
+    for row in 0..rows {
+        sql.push_str(if row == 0 { " (" } else { ", (" });
+        for column in 0..columns {
+            if column > 0 {
+                sql.push_str(", ");
+            }
+            sql.push('$');
+            sql.push_str(&(row * columns + column + 1).to_string());
+        }
+        sql.push(')');
+    }
+    sql.push(' ');
+    sql.push_str(tail);
+    sql
+}
+
+async fn sqlite_rows(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    params: Vec<Value>,
+) -> sqlx::Result<Vec<Row>> {
+    let query = sqlx::query_with(sql, sqlite_arguments(params)?);
+    let rows = connection.fetch_all(query).await?;
+    Ok(rows.into_iter().map(|row| Row(Inner::Sqlite(row))).collect())
+}
+
+async fn sqlite_row(
+    connection: &mut SqliteConnection,
+    sql: &'static str,
+    params: Vec<Value>,
+) -> sqlx::Result<Option<Row>> {
+    let query = sqlx::query_with(sql, sqlite_arguments(params)?);
+    let row = connection.fetch_optional(query).await?;
+    Ok(row.map(|row| Row(Inner::Sqlite(row))))
+}
+
+async fn sqlite_execute(
+    connection: &mut SqliteConnection,
+    sql: SqlStr,
+    params: Vec<Value>,
+) -> sqlx::Result<u64> {
+    let query = sqlx::query_with(sql, sqlite_arguments(params)?);
+    Ok(connection.execute(query).await?.rows_affected())
+}
+
+fn sqlite_arguments(params: Vec<Value>) -> sqlx::Result<SqliteArguments> {
+    let mut arguments = SqliteArguments::default();
+    for param in params {
+        match param {
+            Value::Bool(value) => Arguments::add(&mut arguments, value),
+            Value::Int(value) => Arguments::add(&mut arguments, value),
+            Value::Text(value) => Arguments::add(&mut arguments, value),
+            Value::Bytes(value) => Arguments::add(&mut arguments, value),
+            Value::Uuid(value) => Arguments::add(&mut arguments, value),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+fn postgres_arguments(params: Vec<Value>) -> Result<PgArguments> {
+    let mut arguments = PgArguments::default();
+    for param in params {
+        match param {
+            Value::Bool(value) => arguments.add(value),
+            Value::Int(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value),
+            Value::Bytes(value) => arguments.add(value),
+            Value::Uuid(value) => arguments.add(value),
+        }
+        .map_err(Error::internal)?;
+    }
+    Ok(arguments)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_go_in_power_of_two_chunks() {
+        assert_eq!(largest_chunk(1, 3), 1);
+        assert_eq!(largest_chunk(7, 3), 4);
+        assert_eq!(largest_chunk(5_000, 3), 512);
+        assert_eq!(largest_chunk(5_000, 1_000), 32);
+    }
+
+    #[test]
+    fn the_statement_numbers_its_parameters() {
+        let sql = values_statement("INSERT INTO t (a, b) VALUES", 2, 2, "ON CONFLICT DO NOTHING");
+        assert_eq!(
+            sql,
+            "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) ON CONFLICT DO NOTHING"
+        );
+    }
+}
