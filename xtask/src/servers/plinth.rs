@@ -1,0 +1,128 @@
+//! The compiled `plinth` binary, serving from a temporary data directory.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::{Instance, ask, folder};
+use crate::process::{self, Keeping};
+
+/// Generous, because the whole machine may be compiling; the benchmark holds the real figure.
+const START_LIMIT: Duration = Duration::from_secs(30);
+/// Longer than any status line.
+const STATUS_LINE_BYTES: usize = 64;
+
+/// A running server; it stops, and its data vanish, when the value is dropped.
+pub struct Plinth {
+    binary: PathBuf,
+    data_dir: PathBuf,
+    address: SocketAddr,
+    instance: Instance,
+}
+
+/// What `plinth bootstrap` made: somebody who can sign in, and a key of their workspace.
+pub struct Operator {
+    pub email: String,
+    pub password: String,
+    pub api_key: String,
+}
+
+impl Plinth {
+    /// Runs `plinth serve` with these further arguments until `/healthz` answers 200.
+    pub fn serve(binary: &Path, args: &[&str]) -> Result<Self> {
+        let folder = folder("serve")?;
+        let data_dir = folder.path().join("data");
+        fs::create_dir(&data_dir).context("cannot make a data directory")?;
+        let mut command = plinth(binary, "serve", &data_dir);
+        command.args(["--listen", "127.0.0.1:0"]).args(args);
+        let mut instance = Instance::start(&command, Keeping::default(), folder)?;
+        let address = instance.wait_until("plinth", START_LIMIT, || {
+            // The server writes this file once it listens: the port is its own choice.
+            let address = read_address(&data_dir)?;
+            is_healthy(address).then_some(address)
+        })?;
+        Ok(Self {
+            binary: binary.to_path_buf(),
+            data_dir,
+            address,
+            instance,
+        })
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Makes the first user and workspace, beside the running server.
+    pub fn bootstrap(&self, email: &str) -> Result<Operator> {
+        let mut command = plinth(&self.binary, "bootstrap", &self.data_dir);
+        command.args(["--email", email, "--json"]);
+        let made: Value = serde_json::from_str(&process::output(&command)?)
+            .context("`plinth bootstrap --json` printed something else than one JSON value")?;
+        let field = |name: &str| {
+            let value = made[name].as_str().map(str::to_owned);
+            value.with_context(|| format!("`plinth bootstrap --json` printed no text field `{name}`"))
+        };
+        Ok(Operator {
+            email: email.to_owned(),
+            password: field("password")?,
+            api_key: field("api_key")?,
+        })
+    }
+
+    /// Runs something against the server; when that fails, the end of the server's log is shown with it.
+    pub fn explain<T>(&self, result: Result<T>) -> Result<T> {
+        result.with_context(|| format!("the server said last:\n{}\n", self.instance.log_tail()))
+    }
+
+    /// Stops the server as an operator would, and expects it to end in peace.
+    pub fn stop(self) -> Result<()> {
+        let Instance { process, folder, log } = self.instance;
+        let status = process.stop()?;
+        if !status.success() {
+            let said = fs::read_to_string(&log).unwrap_or_default();
+            bail!(
+                "plinth did not end in peace after SIGTERM ({status}):\n{}",
+                process::last_lines(&said, 40)
+            );
+        }
+        folder.close().context("cannot remove a temporary data directory")
+    }
+}
+
+/// A subcommand of `plinth` that depends on nothing in the environment of whoever runs the tests.
+fn plinth(binary: &Path, subcommand: &str, data_dir: &Path) -> Command {
+    let mut command = Command::new(binary);
+    command.arg(subcommand).arg("--data-dir").arg(data_dir);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn is_setting(name: &OsStr) -> bool {
+    name.to_string_lossy().starts_with("PLINTH_")
+}
+
+fn read_address(data_dir: &Path) -> Option<SocketAddr> {
+    let text = fs::read_to_string(data_dir.join("address")).ok()?;
+    text.trim()
+        .trim_start_matches("http://")
+        .trim_end_matches('/')
+        .parse()
+        .ok()
+}
+
+fn is_healthy(address: SocketAddr) -> bool {
+    let request = format!("GET /healthz HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    ask(address, &request, STATUS_LINE_BYTES)
+        .and_then(|answer| answer.split_whitespace().nth(1).map(|status| status == "200"))
+        .unwrap_or(false)
+}
