@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+pub mod blobs;
+pub mod cache;
 mod db;
 mod scope;
 mod tables;
@@ -11,5 +13,3 @@ pub use db::{
 pub use scope::{Issuer, Person, Reason, Role, Scope, System, Tenant, Visitor};
 pub use tables::{Class, Erasure, Retention, Table};
 
-pub mod blobs;
-pub mod cache;

@@ -78,6 +78,7 @@ pub async fn open(config: &DbConfig, tables: &[Table]) -> Result<(Db, Issuer)> {
     Ok((
         Db {
             backend: Arc::new(backend),
+            queued: Arc::default(),
         },
         Issuer::new(),
     ))

@@ -82,12 +82,13 @@ impl<S> Drop for Tx<S> {
 }
 
 impl<S: Scope> Tx<S> {
-    pub(super) fn new(connection: Connection, scope: S) -> (Self, Slot) {
+    pub(super) fn new(connection: Connection, scope: S, queued: Arc<Notify>) -> (Self, Slot) {
         let slot = Slot::default();
         let open = Open {
             connection,
             failed: false,
             after_commit: Vec::new(),
+            queued,
         };
         (
             Tx {
