@@ -1,0 +1,184 @@
+//! What decisions read and change. A [`Book`] holds the rows that were loaded; an [`Overlay`] lies on top of it (or of
+//! another overlay), takes the changes, and either hands them over as [`Changes`] or is dropped, and then nothing
+//! happened.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use types::Timestamp;
+use types::id::GrantId;
+
+use crate::counter::{CounterKey, CounterState};
+use crate::grant::Grant;
+use crate::subject::Subject;
+
+/// A rate limit's key: who is limited, and the limit's name, such as that of the feature, key or route.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RateKey {
+    pub subject: Subject,
+    pub name: Arc<str>,
+}
+
+/// A decision needs a row that nobody loaded. It is never taken for an empty one: that could oversell.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotLoaded {
+    #[error("the counter {0:?} was not loaded before the decision")]
+    Counter(CounterKey),
+    #[error("the grant {0} was not loaded before the decision")]
+    Grant(GrantId),
+}
+
+/// Something that decisions can be made on.
+pub trait Base {
+    fn counter(&self, key: &CounterKey) -> Result<&CounterState, NotLoaded>;
+    fn grant(&self, id: GrantId) -> Result<&Grant, NotLoaded>;
+    /// The theoretical arrival time of a rate limit, in microseconds; none if it was never asked.
+    fn rate(&self, key: &RateKey) -> Option<i64>;
+}
+
+/// New states of what decisions changed, and nothing else: the rows to write.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// In the order of locking. `version` is one above that of the row it replaces; 1 means that there is no row yet.
+    pub counters: BTreeMap<CounterKey, CounterState>,
+    pub grants: BTreeMap<GrantId, Grant>,
+    /// Rate limits live in memory: there is no row for them.
+    pub rates: HashMap<RateKey, i64>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.counters.is_empty() && self.grants.is_empty() && self.rates.is_empty()
+    }
+
+    fn absorb(&mut self, newer: Changes) {
+        self.counters.extend(newer.counters);
+        self.grants.extend(newer.grants);
+        self.rates.extend(newer.rates);
+    }
+}
+
+/// The rows that are known, as the database has them.
+#[derive(Debug, Clone, Default)]
+pub struct Book {
+    rows: Changes,
+}
+
+impl Book {
+    pub fn new() -> Book {
+        Book::default()
+    }
+
+    /// Tells what the database holds for a counter: its row, or that there is none.
+    pub fn load_counter(&mut self, key: CounterKey, row: Option<CounterState>) {
+        self.rows.counters.insert(key, row.unwrap_or_default());
+    }
+
+    pub fn load_grant(&mut self, grant: Grant) {
+        self.rows.grants.insert(grant.id, grant);
+    }
+
+    /// Takes over what was committed.
+    pub fn merge(&mut self, changes: Changes) {
+        self.rows.absorb(changes);
+    }
+
+    /// Forgets every row of the database, so that the next batch loads (and locks) its own. Rate limits stay.
+    pub fn forget_rows(&mut self) {
+        self.rows.counters.clear();
+        self.rows.grants.clear();
+    }
+
+    /// Forgets rate limits whose whole burst is available again: they are as good as never asked.
+    pub fn prune_rates(&mut self, now: Timestamp) {
+        self.rows.rates.retain(|_, arrival| *arrival > now.as_micros());
+    }
+}
+
+impl Base for Book {
+    fn counter(&self, key: &CounterKey) -> Result<&CounterState, NotLoaded> {
+        self.rows.counters.get(key).ok_or(NotLoaded::Counter(*key))
+    }
+
+    fn grant(&self, id: GrantId) -> Result<&Grant, NotLoaded> {
+        self.rows.grants.get(&id).ok_or(NotLoaded::Grant(id))
+    }
+
+    fn rate(&self, key: &RateKey) -> Option<i64> {
+        self.rows.rates.get(key).copied()
+    }
+}
+
+/// Changes on top of something that they do not touch. Reads see the changes first. Dropping it takes them all back.
+pub struct Overlay<'a> {
+    under: &'a dyn Base,
+    changes: Changes,
+}
+
+impl<'a> Overlay<'a> {
+    pub fn begin(under: &'a dyn Base) -> Overlay<'a> {
+        Overlay {
+            under,
+            changes: Changes::default(),
+        }
+    }
+
+    /// What was changed so far: the rows to write before [`Overlay::into_changes`] may be merged.
+    pub fn changes(&self) -> &Changes {
+        &self.changes
+    }
+
+    /// Ends the overlay and hands over what it changed, for [`Book::merge`] or [`Overlay::merge`].
+    pub fn into_changes(self) -> Changes {
+        self.changes
+    }
+
+    /// Takes over the changes of an overlay that lay on top of this one.
+    pub fn merge(&mut self, mut newer: Changes) {
+        // However many overlays a change went through, it is one write of the row underneath.
+        for (key, state) in &mut newer.counters {
+            state.version = self.next_version(key);
+        }
+        self.changes.absorb(newer);
+    }
+
+    pub(crate) fn put_counter(&mut self, key: CounterKey, mut state: CounterState) {
+        state.version = self.next_version(&key);
+        self.changes.counters.insert(key, state);
+    }
+
+    pub(crate) fn put_grant(&mut self, grant: Grant) {
+        self.changes.grants.insert(grant.id, grant);
+    }
+
+    pub(crate) fn put_rate(&mut self, key: RateKey, arrival_micros: i64) {
+        self.changes.rates.insert(key, arrival_micros);
+    }
+
+    fn next_version(&self, key: &CounterKey) -> i64 {
+        self.under.counter(key).map_or(0, |row| row.version) + 1
+    }
+}
+
+impl Base for Overlay<'_> {
+    fn counter(&self, key: &CounterKey) -> Result<&CounterState, NotLoaded> {
+        match self.changes.counters.get(key) {
+            Some(state) => Ok(state),
+            None => self.under.counter(key),
+        }
+    }
+
+    fn grant(&self, id: GrantId) -> Result<&Grant, NotLoaded> {
+        match self.changes.grants.get(&id) {
+            Some(grant) => Ok(grant),
+            None => self.under.grant(id),
+        }
+    }
+
+    fn rate(&self, key: &RateKey) -> Option<i64> {
+        match self.changes.rates.get(key) {
+            Some(arrival) => Some(*arrival),
+            None => self.under.rate(key),
+        }
+    }
+}
