@@ -165,7 +165,7 @@ pub fn node_tests(workspace: &Workspace) -> Result<(PathBuf, PathBuf)> {
 }
 
 fn find_node() -> Option<PathBuf> {
-    let check = "process.exit(Number(process.versions.node.split('.')[0]) < 18)";
+    let check = "process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)";
     on_path("npm").first()?;
     on_path("node")
         .into_iter()

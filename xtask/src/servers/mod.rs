@@ -27,10 +27,10 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// A server process, its directory and its log.
 struct Instance {
-    // Fields are dropped in this order: first the process, then its directory.
+    // Dropped from top to bottom: the process ends before its directory goes.
     process: Guarded,
-    folder: TempDir,
     log: PathBuf,
+    _folder: TempDir,
 }
 
 impl Instance {
@@ -43,8 +43,8 @@ impl Instance {
         };
         Ok(Self {
             process: Guarded::server(command, &keeping, &log)?,
-            folder,
             log,
+            _folder: folder,
         })
     }
 

@@ -1,13 +1,13 @@
 //! The compiled `plinth` binary, serving from a temporary data directory.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use super::{Instance, ask, folder};
@@ -79,21 +79,23 @@ impl Plinth {
 
     /// Runs something against the server; when that fails, the end of the server's log is shown with it.
     pub fn explain<T>(&self, result: Result<T>) -> Result<T> {
-        result.with_context(|| format!("the server said last:\n{}\n", self.instance.log_tail()))
+        let with_log = |error| anyhow!("{error:#}\nthe server said last:\n{}", self.instance.log_tail());
+        result.map_err(with_log)
     }
 
     /// Stops the server as an operator would, and expects it to end in peace.
     pub fn stop(self) -> Result<()> {
-        let Instance { process, folder, log } = self.instance;
-        let status = process.stop()?;
+        let log = File::open(&self.instance.log).context("cannot open the server's log")?;
+        let status = self.instance.process.stop()?;
         if !status.success() {
-            let said = fs::read_to_string(&log).unwrap_or_default();
+            // The guard has removed the file by now; the handle still reads it.
+            let said = std::io::read_to_string(log).unwrap_or_default();
             bail!(
                 "plinth did not end in peace after SIGTERM ({status}):\n{}",
                 process::last_lines(&said, 40)
             );
         }
-        folder.close().context("cannot remove a temporary data directory")
+        Ok(())
     }
 }
 

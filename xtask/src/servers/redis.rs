@@ -57,7 +57,7 @@ impl Redis {
             ask(address, &request, welcome.len()).filter(|answer| answer == welcome)
         })?;
         Ok(Self {
-            url: format!("redis://:{password}@127.0.0.1:{port}/"),
+            url: format!("redis://default:{password}@127.0.0.1:{port}/"),
             _instance: instance,
         })
     }

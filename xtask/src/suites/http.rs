@@ -39,13 +39,7 @@ pub fn run(workspace: &Workspace, _: &TestArgs) -> Result<()> {
         "2",
         "--continue-on-failure",
     ]);
-    schemathesis.args([
-        "--generation-deterministic",
-        "--generation-database",
-        "none",
-        "--request-timeout",
-        "10",
-    ]);
+    schemathesis.args(["--generation-deterministic", "--request-timeout", "10"]);
     plinth.explain(process::run(&schemathesis))?;
     plinth.stop()
 }
