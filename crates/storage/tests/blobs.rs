@@ -31,6 +31,7 @@ fn in_directory(path: &Path) -> Blobs {
     Blobs::open(directory_config(path, &[7; 32])).unwrap()
 }
 
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn bucket_config() -> Option<S3Config> {
     let Ok(url) = std::env::var("PLINTH_TEST_S3_URL") else {
         eprintln!("skipped: PLINTH_TEST_S3_URL names no bucket");
@@ -220,7 +221,7 @@ async fn a_directory_keeps_its_blobs_and_links_over_a_restart() {
     let key = new_key();
     let before = in_directory(&path);
     before.put(&key, Bytes::from_static(b"kept")).await.unwrap();
-    let link = sign(&before, &key, Action::Get).await;
+    let link = sign(&before, &key, Action::Get);
     drop(before);
 
     let after = in_directory(&path);
@@ -305,7 +306,7 @@ async fn a_bucket_is_written_and_read_by_links() {
         )
     };
 
-    let upload = sign(put).await.unwrap();
+    let upload = sign(put).unwrap();
     let send = |link: SignedUrl| {
         let mut request = http.put(link.url).body(content.to_vec());
         for (name, value) in link.headers {
@@ -320,7 +321,7 @@ async fn a_bucket_is_written_and_read_by_links() {
         "a blob was overwritten"
     );
 
-    let download = sign(Action::Get).await.unwrap();
+    let download = sign(Action::Get).unwrap();
     let answer = http.get(download.url).send().await.unwrap();
     assert_eq!(answer.bytes().await.unwrap(), content.as_slice());
     assert_eq!(
@@ -334,7 +335,7 @@ fn sha256(content: &[u8]) -> [u8; 32] {
     sha2::Sha256::digest(content).into()
 }
 
-async fn sign(blobs: &Blobs, key: &BlobKey, action: Action) -> SignedUrl {
+fn sign(blobs: &Blobs, key: &BlobKey, action: Action) -> SignedUrl {
     let expires_at = NOW + Duration::from_secs(60);
     blobs
         .sign(
@@ -345,7 +346,6 @@ async fn sign(blobs: &Blobs, key: &BlobKey, action: Action) -> SignedUrl {
             },
             NOW,
         )
-        .await
         .unwrap()
 }
 
@@ -366,7 +366,7 @@ async fn a_link_grants_what_it_was_made_for() {
     let blobs = in_directory(folder.path());
     let key = new_key();
     for action in [Action::Get, PUT] {
-        let link = sign(&blobs, &key, action).await;
+        let link = sign(&blobs, &key, action);
         assert!(
             link.url
                 .as_str()
@@ -387,8 +387,8 @@ async fn a_changed_link_grants_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = in_directory(folder.path());
     let (key, other_key) = (new_key(), new_key());
-    let link = sign(&blobs, &key, PUT).await;
-    let get = sign(&blobs, &key, Action::Get).await;
+    let link = sign(&blobs, &key, PUT);
+    let get = sign(&blobs, &key, Action::Get);
     let (path, query) = (key.as_str(), link.url.query().unwrap());
     let get_query = get.url.query().unwrap();
     let expires = NOW.as_secs() + 60;
@@ -453,7 +453,7 @@ async fn a_changed_link_grants_nothing() {
 async fn a_link_ends_and_belongs_to_its_server() {
     let folder = tempfile::tempdir().unwrap();
     let blobs = in_directory(folder.path());
-    let link = sign(&blobs, &new_key(), Action::Get).await;
+    let link = sign(&blobs, &new_key(), Action::Get);
     let last = NOW + Duration::from_micros(59_999_999);
     assert!(verify(&blobs, &link, last).is_ok());
     let error = verify(&blobs, &link, last + Duration::from_micros(1)).unwrap_err();
@@ -480,16 +480,14 @@ async fn a_link_lives_at_most_a_week() {
         (NOW - Duration::from_secs(1), false),
     ] {
         let action = Action::Get;
-        let link = blobs
-            .sign(
-                SignedRequest {
-                    key: &key,
-                    action,
-                    expires_at,
-                },
-                NOW,
-            )
-            .await;
+        let link = blobs.sign(
+            SignedRequest {
+                key: &key,
+                action,
+                expires_at,
+            },
+            NOW,
+        );
         assert_eq!(link.is_ok(), fine, "{expires_at}");
     }
 }

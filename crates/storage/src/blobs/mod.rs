@@ -7,6 +7,7 @@
 mod directory;
 mod failure;
 mod key;
+mod presign;
 mod s3;
 mod signing;
 
@@ -27,6 +28,7 @@ use types::{Error, ErrorCode, Result, Timestamp};
 use url::Url;
 
 pub use self::key::{BlobKey, BlobKind};
+use self::presign::Presigner;
 pub use self::s3::S3Config;
 use self::signing::LinkSigner;
 pub use self::signing::{Action, Granted, MAX_LINK_AGE, SignedRequest, SignedUrl};
@@ -85,14 +87,17 @@ enum Backend {
         store: LocalFileSystem,
         signer: LinkSigner,
     },
-    S3(AmazonS3),
+    S3 {
+        store: AmazonS3,
+        signer: Presigner,
+    },
 }
 
 impl Backend {
     fn store(&self) -> &dyn ObjectStore {
         match self {
             Backend::Directory { store, .. } => store,
-            Backend::S3(store) => store,
+            Backend::S3 { store, .. } => store,
         }
     }
 }
@@ -112,7 +117,10 @@ impl Blobs {
                 signer: LinkSigner::new(&signing_secret, base_url)?,
                 store: directory::open(&path)?,
             },
-            BlobsConfig::S3(config) => Backend::S3(s3::open(&config)?),
+            BlobsConfig::S3(config) => {
+                let (store, signer) = s3::open(config)?;
+                Backend::S3 { store, signer }
+            }
         };
         Ok(Blobs {
             backend: Arc::new(backend),
@@ -244,7 +252,7 @@ impl Blobs {
                 let file = store.path_to_filesystem(&location).map_err(failure::from_store)?;
                 directory::sync_folder_of(file).await
             }
-            Backend::S3(_) => Ok(()),
+            Backend::S3 { .. } => Ok(()),
         }
     }
 
@@ -262,10 +270,10 @@ impl Blobs {
     ///
     /// # Errors
     /// `validation_failed` when it would expire in the past or after more than [`MAX_LINK_AGE`].
-    pub async fn sign(&self, request: SignedRequest<'_>, now: Timestamp) -> Result<SignedUrl> {
+    pub fn sign(&self, request: SignedRequest<'_>, now: Timestamp) -> Result<SignedUrl> {
         match &*self.backend {
             Backend::Directory { signer, .. } => signer.sign(&request, now),
-            Backend::S3(store) => s3::sign(store, &request, now).await,
+            Backend::S3 { signer, .. } => signer.sign(&request, now),
         }
     }
 
@@ -277,7 +285,7 @@ impl Blobs {
     pub fn verify_signed(&self, method: &str, path: &str, query: &str, now: Timestamp) -> Result<Granted> {
         match &*self.backend {
             Backend::Directory { signer, .. } => signer.verify(method, path, query, now),
-            Backend::S3(_) => Err(Error::not_found("blob")),
+            Backend::S3 { .. } => Err(Error::not_found("blob")),
         }
     }
 

@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
-use object_store::signer::{HeaderName, HeaderValue, Method, SignedUrlOptions, Signer};
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use secrecy::{ExposeSecret, SecretString};
-use types::{Error, Result, Timestamp};
+use types::{Error, Result};
 use url::Url;
 
-use super::failure;
-use super::signing::{Action, SignedRequest, SignedUrl, time_left};
+use super::presign::Presigner;
 
 /// A whole attempt, from connecting to the last byte.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -35,21 +31,22 @@ pub struct S3Config {
 }
 
 /// Makes the client. Nothing is sent yet: the server starts even while the store is away.
-pub(super) fn open(config: &S3Config) -> Result<AmazonS3> {
+pub(super) fn open(config: S3Config) -> Result<(AmazonS3, Presigner)> {
     install_ring();
-    let plain_http = config.endpoint.as_ref().is_some_and(|url| url.scheme() == "http");
-    let mut builder = AmazonS3Builder::new()
+    let bucket_url = bucket_url(&config)?;
+    let builder = AmazonS3Builder::new()
         .with_region(&config.region)
         .with_bucket_name(&config.bucket)
         .with_access_key_id(&config.access_key)
         .with_secret_access_key(config.secret_key.expose_secret())
         .with_virtual_hosted_style_request(!config.path_style)
+        .with_endpoint(client_endpoint(&config, &bucket_url))
         .with_conditional_put(S3ConditionalPut::ETagMatch)
         // Not every compatible store has the bulk call, and one request deletes one blob here anyway.
         .with_disable_bulk_delete(true)
         .with_client_options(
             ClientOptions::new()
-                .with_allow_http(plain_http)
+                .with_allow_http(bucket_url.scheme() == "http")
                 .with_connect_timeout(CONNECT_TIMEOUT)
                 .with_timeout(REQUEST_TIMEOUT),
         )
@@ -61,64 +58,126 @@ pub(super) fn open(config: &S3Config) -> Result<AmazonS3> {
             max_retries: 3,
             retry_timeout: RETRY_TIMEOUT,
         });
-    if let Some(endpoint) = &config.endpoint {
-        builder = builder.with_endpoint(bucket_address(config, endpoint)?);
-    }
-    builder
+    let store = builder
         .build()
-        .map_err(|error| Error::invalid("blobs", format!("the S3 settings do not fit together: {error}")))
+        .map_err(|error| Error::invalid("blobs", format!("the S3 settings do not fit together: {error}")))?;
+    let presigner = Presigner {
+        bucket_url,
+        region: config.region,
+        access_key: config.access_key,
+        secret_key: config.secret_key,
+    };
+    Ok((store, presigner))
 }
 
 /// The HTTP client takes the process's provider of cryptography, and there must be one before it is built.
-fn install_ring() {
+pub(super) fn install_ring() {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Losing the race against another thread's install leaves a provider in place, which is all that matters.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
 }
 
-/// With the bucket in the host name the client expects it to be there already.
-fn bucket_address(config: &S3Config, endpoint: &Url) -> Result<String> {
+/// The bucket's own address, with its name in the path or in the host name.
+fn bucket_url(config: &S3Config) -> Result<Url> {
+    let endpoint = match &config.endpoint {
+        Some(endpoint) => endpoint.clone(),
+        None => Url::parse(&format!("https://s3.{}.amazonaws.com", config.region))
+            .map_err(|_| Error::invalid("blobs.region", "not the name of a region, such as eu-central-1"))?,
+    };
     let wrong = || {
         let message = format!("{endpoint} is not an http or https address with a host name");
         Error::invalid("blobs.endpoint", message)
     };
-    let mut address = endpoint.clone();
     let host = endpoint.host_str().ok_or_else(wrong)?;
-    if !config.path_style {
-        let with_bucket = format!("{}.{host}", config.bucket);
-        address.set_host(Some(&with_bucket)).map_err(|_| wrong())?;
+    if !matches!(endpoint.scheme(), "http" | "https") {
+        return Err(wrong());
     }
-    Ok(address.as_str().trim_end_matches('/').to_owned())
+    let mut url = endpoint.clone();
+    if config.path_style {
+        let path = format!("{}/{}", endpoint.path().trim_end_matches('/'), config.bucket);
+        url.set_path(&path);
+    } else {
+        let with_bucket = format!("{}.{host}", config.bucket);
+        url.set_host(Some(&with_bucket)).map_err(|_| wrong())?;
+    }
+    Ok(url)
 }
 
-/// Presigns one request. A PUT is bound to the length, to the hash and to there being nothing under the key yet.
-pub(super) async fn sign(store: &AmazonS3, request: &SignedRequest<'_>, now: Timestamp) -> Result<SignedUrl> {
-    let expires_in = time_left(request.expires_at, now)?;
-    let mut headers = Vec::new();
-    let mut options = SignedUrlOptions::new();
-    let method = match &request.action {
-        Action::Get => Method::GET,
-        Action::Put { length_bytes, sha256 } => {
-            headers.push(("if-none-match", "*".to_owned()));
-            headers.push(("x-amz-checksum-sha256", STANDARD.encode(sha256)));
-            options =
-                options.with_signed_header(HeaderName::from_static("content-length"), (*length_bytes).into());
-            for (name, value) in &headers {
-                let value = HeaderValue::from_str(value).map_err(Error::internal)?;
-                options = options.with_signed_header(HeaderName::from_static(name), value);
-            }
-            Method::PUT
-        }
+/// The client adds the bucket to the path by itself, but expects to find it in the host name.
+fn client_endpoint(config: &S3Config, bucket_url: &Url) -> String {
+    let address = bucket_url.as_str().trim_end_matches('/');
+    let address = match config.path_style {
+        true => address.strip_suffix(&config.bucket).unwrap_or(address),
+        false => address,
     };
-    let url = store
-        .signed_url_opts(method, &request.key.location(), expires_in, &options)
-        .await
-        .map_err(failure::from_store)?;
-    Ok(SignedUrl {
-        method: request.action.method(),
-        url,
-        headers,
-        expires_at: request.expires_at,
-    })
+    address.trim_end_matches('/').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(endpoint: Option<&str>, path_style: bool) -> S3Config {
+        S3Config {
+            endpoint: endpoint.map(|url| Url::parse(url).unwrap()),
+            region: "eu-central-1".to_owned(),
+            bucket: "files".to_owned(),
+            access_key: "key".to_owned(),
+            secret_key: SecretString::from("secret"),
+            path_style,
+        }
+    }
+
+    #[test]
+    fn the_bucket_stands_in_the_path_or_in_the_host_name() {
+        for (endpoint, path_style, bucket, client) in [
+            (
+                Some("http://127.0.0.1:9000/"),
+                true,
+                "http://127.0.0.1:9000/files",
+                "http://127.0.0.1:9000",
+            ),
+            (
+                Some("https://s3.example.com/base"),
+                true,
+                "https://s3.example.com/base/files",
+                "https://s3.example.com/base",
+            ),
+            (
+                Some("https://r2.example.com"),
+                false,
+                "https://files.r2.example.com/",
+                "https://files.r2.example.com",
+            ),
+            (
+                None,
+                false,
+                "https://files.s3.eu-central-1.amazonaws.com/",
+                "https://files.s3.eu-central-1.amazonaws.com",
+            ),
+            (
+                None,
+                true,
+                "https://s3.eu-central-1.amazonaws.com/files",
+                "https://s3.eu-central-1.amazonaws.com",
+            ),
+        ] {
+            let config = config(endpoint, path_style);
+            let url = bucket_url(&config).unwrap();
+            assert_eq!(
+                (url.as_str(), client_endpoint(&config, &url).as_str()),
+                (bucket, client)
+            );
+            assert!(open(config).is_ok());
+        }
+    }
+
+    #[test]
+    fn an_endpoint_without_a_host_is_refused() {
+        for endpoint in ["mailto:files", "ftp://example.com"] {
+            let error = bucket_url(&config(Some(endpoint), true)).unwrap_err();
+            assert_eq!(error.fields()[0].field, "blobs.endpoint");
+        }
+    }
 }
