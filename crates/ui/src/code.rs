@@ -25,7 +25,7 @@ impl Render for Snippet {
     fn render(&self) -> Markup {
         html! {
             figure.code {
-                figcaption.code-label { span { (self.label) } (copy_button(&self.text, "Copy code", false)) }
+                figcaption.code-label { span { (self.label) } (copy_button(&self.text, "Copy", false)) }
                 pre tabindex="0" aria-label=(self.label) { code { (self.text) } }
             }
         }

@@ -125,9 +125,9 @@ impl Render for Icon {
 pub fn mark() -> Markup {
     html! {
         svg.mark width="20" height="20" viewBox="0 0 32 32" aria-hidden="true" {
-            rect.mark-top x="10" y="2" width="12" height="13" rx="1.2" {}
-            rect x="6" y="17" width="20" height="5" rx="1" {}
-            rect x="2" y="24" width="28" height="5" rx="1" {}
+            rect.mark-top x="10" y="1" width="12" height="12.5" rx="1.5" {}
+            rect x="6" y="15.5" width="20" height="6.5" rx="1.5" {}
+            rect x="2" y="24" width="28" height="6.5" rx="1.5" {}
         }
     }
 }

@@ -67,7 +67,7 @@ impl Data {
             .flat_map(move |series| points.clone().map(move |index| self.value(series, index)))
     }
 
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.values().all(|value| value == 0.0)
     }
 
@@ -113,7 +113,7 @@ impl Data {
                         }
                     }
                 }
-                svg.chart-svg role="img" width="100%" height=(draw::HEIGHT) aria-labelledby={ (self.id) "-t " (self.id) "-d" } {
+                svg.chart-svg role="img" height=(draw::HEIGHT) aria-labelledby={ (self.id) "-t " (self.id) "-d" } {
                     title id={ (self.id) "-t" } { (self.title) }
                     desc id={ (self.id) "-d" } { (self.description()) }
                     (drawing)

@@ -13,8 +13,8 @@ pub(super) const HEIGHT: u32 = 240;
 /// Room above the plot for read-outs, and below it for labels.
 const TOP: f64 = 22.0;
 const PLOT: f64 = 190.0;
-/// Room at the left for the y axis; the style sheet takes it off the plot's width.
-const LEFT: u32 = 44;
+/// How far the y axis's labels end left of the plot. The style sheet leaves the room for them as the picture's margin.
+const Y_GAP: i32 = 8;
 /// The plot's own units across, for shapes that are stretched to its width.
 const ACROSS: f64 = 1000.0;
 const X_LABELS: usize = 6;
@@ -43,7 +43,7 @@ pub(super) fn area(data: &Data) -> Markup {
         }
         path
     };
-    let drawn = data.labels.len() > 1;
+    let drawn = data.labels.len() > 1 && !data.is_empty();
     let shapes = html! {
         @if drawn {
             svg viewBox={ "0 0 " (ACROSS) " " (HEIGHT) } preserveAspectRatio="none" width="100%" height=(HEIGHT) {
@@ -122,25 +122,21 @@ fn plot(
     let strip = 100.0 / data.labels.len().max(1) as f64;
     html! {
         @for tick in scale.ticks() {
-            text.chart-y x=(LEFT - 8) y=(round(y(scale, tick) + 3.5)) text-anchor="end" { (number::compact(tick)) }
+            @let at = round(y(scale, tick));
+            line class=(if tick == 0.0 { "chart-base" } else { "chart-grid" }) x1="0" x2="100%" y1=(at) y2=(at) {}
+            text x=(-Y_GAP) y=(round(at + 3.5)) text-anchor="end" { (number::compact(tick)) }
         }
-        svg.chart-plot x=(LEFT) width="100%" height=(HEIGHT) overflow="visible" {
-            @for tick in scale.ticks() {
-                @let at = round(y(scale, tick));
-                line class=(if tick == 0.0 { "chart-base" } else { "chart-grid" }) x1="0" x2="100%" y1=(at) y2=(at) {}
-            }
-            (shapes)
-            @for (nth, index) in labelled(data.labels.len(), X_LABELS).enumerate() {
-                text.chart-x.chart-x-odd[nth % 2 == 1] x={ (round(x_percent(index))) "%" } y=(HEIGHT - 6)
-                    text-anchor=(anchor(index, x_percent(index), last)) { (data.labels[index]) }
-            }
-            @for (index, label) in data.labels.iter().enumerate() {
-                @let start = (x_percent(index) - strip / 2.0).clamp(0.0, 100.0 - strip);
-                g.chart-point {
-                    rect x={ (round(start)) "%" } y="0" width={ (round(strip)) "%" } height=(HEIGHT) {}
-                    (marker(index))
-                    text.chart-tip x="100%" y="11" text-anchor="end" { (readout(data, index, label)) }
-                }
+        (shapes)
+        @for (nth, index) in labelled(data.labels.len(), X_LABELS).enumerate() {
+            text.chart-x-odd[nth % 2 == 1] x={ (round(x_percent(index))) "%" } y=(HEIGHT - 6)
+                text-anchor=(anchor(index, x_percent(index), last)) { (data.labels[index]) }
+        }
+        @for (index, label) in data.labels.iter().enumerate().filter(|_| !data.is_empty()) {
+            @let start = (x_percent(index) - strip / 2.0).clamp(0.0, 100.0 - strip);
+            g.chart-point {
+                rect x={ (round(start)) "%" } y="0" width={ (round(strip)) "%" } height=(HEIGHT) {}
+                (marker(index))
+                text.chart-tip x="100%" y="11" text-anchor="end" { (readout(data, index, label)) }
             }
         }
     }
