@@ -86,7 +86,7 @@ proptest! {
     fn a_leaked_credential_is_found_in_any_text(kind in any_kind(), mode in any_mode()) {
         let (_, text) = generate(kind, mode);
         let leak = format!("curl -H 'authorization: Bearer {text}' https://api.example.com");
-        let found = Regex::new(LEAK_PATTERN).unwrap().find(&leak).map(|hit| hit.as_str().to_owned());
+        let found = LEAK.find(&leak).map(|hit| hit.as_str().to_owned());
         prop_assert_eq!(found, (kind != CredentialKind::Publishable).then_some(text));
     }
 }

@@ -8,7 +8,8 @@
 //! its length (u64, big-endian). A sealed value that is copied to another row, column or workspace does not open.
 //!
 //! Keys form a tree: the root key wraps a workspace's key, which wraps the keys of the people in it. To wrap is to seal
-//! under another label, bound to the wrapped key's id and owner. Destroying a wrapped subject key erases what was sealed
+//! with other associated data: another label, the first 17 bytes, the wrapped key's id, the owner's kind (`workspace` or
+//! `subject`), the workspace, and the subject if there is one, framed alike. Destroying a wrapped subject key erases what was sealed
 //! with it, everywhere, backups included.
 
 use std::fmt;

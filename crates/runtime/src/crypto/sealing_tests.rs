@@ -226,3 +226,30 @@ fn debug_shows_no_secret() {
     let sealed = key.seal(&place(b"row"), b"secret").unwrap();
     assert!(!format!("{sealed:?}").contains("secret"));
 }
+
+/// Sealed and wrapped by libsodium with the root key of the bytes 00…1f, after the format in the module's documentation.
+const SEALED: &str = "010d8b7699438a880db5789f4d995ccc54000102030405060708090a0b0c0d0e0f1011121314151617bd356bef\
+     f8e706c0c37a24cbdccbaccd518d412afac0";
+const WRAPPED: &str = "010d8b7699438a880db5789f4d995ccc54000102030405060708090a0b0c0d0e0f10111213141516178c124adf\
+     dfd1f020ca0a3e02d23ec0b72d0e4862001e524bbfe04143979570e99226b7c87dd82ea7c5d8dd92e4365ae9";
+
+fn bytes(hex: &str) -> SealedBytes {
+    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    SealedBytes::from_vec((0..hex.len()).step_by(2).map(byte).collect()).unwrap()
+}
+
+#[test]
+fn what_another_implementation_sealed_after_the_documented_format_opens() {
+    let key = root().sealing_key();
+    assert_eq!(&**key.open(&place(b"row"), &bytes(SEALED)).unwrap(), b"secret");
+
+    let owner = KeyOwner::Subject {
+        workspace: workspace(7),
+        subject: Uuid::from_u128(5),
+    };
+    let wrapped = WrappedKey {
+        id: SealingKeyId::from_uuid(Uuid::from_u128(9)),
+        sealed: bytes(WRAPPED),
+    };
+    assert_eq!(*key.unwrap(&wrapped, &owner).unwrap().secret, [0x42; 32]);
+}
