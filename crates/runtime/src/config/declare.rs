@@ -68,7 +68,7 @@ macro_rules! settings {
         $section:ident: $Section:ident in $prefix:literal {
             $(
                 $(#[doc = $doc:literal])+
-                $field:ident: $ty:ty = $default:literal $(, $unit:literal, $range:expr)?;
+                $field:ident $(as $key:literal)?: $ty:ty = $default:literal $(, $unit:literal, $range:expr)?;
             )+
         }
     )+) => {
@@ -93,7 +93,7 @@ macro_rules! settings {
         pub static SETTINGS: &[Setting] = &[
             $($(
                 Setting {
-                    key: concat!($prefix, stringify!($field)),
+                    key: setting_key!($prefix $field $($key)?),
                     shape: <$ty as Value>::SHAPE,
                     secret: <$ty as Value>::SECRET,
                     default: $default,
@@ -111,7 +111,7 @@ macro_rules! settings {
                 Ok(Config {
                     $(
                         $section: $Section {
-                            $( $field: <$ty as Value>::parse(&text(concat!($prefix, stringify!($field))))?, )+
+                            $( $field: <$ty as Value>::parse(&text(setting_key!($prefix $field $($key)?)))?, )+
                         },
                     )+
                 })
@@ -120,4 +120,14 @@ macro_rules! settings {
     };
 }
 
-pub(super) use settings;
+/// A setting's key: the section's prefix and the field's name, unless another key was given.
+macro_rules! setting_key {
+    ($prefix:literal $field:ident) => {
+        concat!($prefix, stringify!($field))
+    };
+    ($prefix:literal $field:ident $key:literal) => {
+        $key
+    };
+}
+
+pub(super) use {setting_key, settings};

@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::base::Base;
-use super::declare::{Setting, settings};
+use super::declare::{Setting, setting_key, settings};
 use super::value::Value;
 use super::values::{
     BlobStore, CacheUrl, DatabaseUrl, Environment, HostName, LogFilter, LogFormat, MailSender, Origin,
@@ -35,6 +35,22 @@ settings! {
         trusted_proxies: Vec<Block> = "";
         /// After a stop signal, how long requests and jobs under way may take to finish.
         shutdown_timeout_secs: u64 = "20", "seconds", (0, 600);
+    }
+
+    /// The log, on standard error.
+    log: Log in "" {
+        /// What is logged: a level, or levels per module such as `info,runtime::http=debug`.
+        filter as "log": LogFilter = "info";
+        /// `pretty`, `json`, or `auto`: pretty on a terminal and JSON otherwise.
+        format as "log_format": LogFormat = "auto";
+    }
+
+    /// The key under which secrets in the database are sealed. Never in a backup: keep a copy elsewhere.
+    root_key: RootKey in "" {
+        /// The key itself, as `plinth` wrote it; `none` means that it is in the file at `root_key_path`.
+        value as "root_key": Option<SecretString> = "none";
+        /// File with the key; it is made on the first start when it is not there.
+        path as "root_key_path": PathBuf = "{data_dir}/root.key";
     }
 
     /// Further host names; a request to such a host is answered by that base alone, without the base's path prefix.
@@ -114,14 +130,6 @@ settings! {
         from: MailSender = "Plinth <noreply@localhost>";
     }
 
-    /// The key under which secrets in the database are sealed. Never in a backup: keep a copy elsewhere.
-    root_key: RootKey in "root_key." {
-        /// The key itself, as `plinth` wrote it; `none` means that it is in `root_key.path`.
-        value: Option<SecretString> = "none";
-        /// File with the key; it is made on the first start when it is not there.
-        path: PathBuf = "{data_dir}/root.key";
-    }
-
     /// What one request may cost.
     limits: Limits in "limits." {
         /// Largest request body; routes that take files have limits of their own.
@@ -147,14 +155,6 @@ settings! {
         ports: Vec<u16> = "";
         /// Plain http may be spoken to public addresses.
         allow_http: bool = "false";
-    }
-
-    /// The log, on standard error.
-    log: Log in "log." {
-        /// What is logged: a level, or levels per module such as `info,runtime::http=debug`.
-        filter: LogFilter = "info";
-        /// `pretty`, `json`, or `auto`: pretty on a terminal and JSON otherwise.
-        format: LogFormat = "auto";
     }
 
     /// Error reports. Needs a build with the `sentry` feature.

@@ -98,7 +98,7 @@ fn flags_win_over_environment_over_file_over_default() {
     assert_eq!(place("listen"), "--listen");
     assert_eq!(place("sha"), "PLINTH_SHA");
     assert_eq!(place("limits.body_bytes"), "plinth-data/plinth.toml line 4");
-    assert_eq!(place("log.filter"), "default");
+    assert_eq!(place("log"), "default");
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn unknown_variables_are_errors_with_a_suggestion() {
 fn secrets_come_from_files_and_are_never_shown() {
     let mut world = env(&[
         ("PLINTH_DATABASE_URL_FILE", "/run/db"),
-        ("PLINTH_ROOT_KEY_VALUE", "sesame-open"),
+        ("PLINTH_ROOT_KEY", "sesame-open"),
         ("PLINTH_SMTP_URL", "smtps://user:hunter2@mail:465"),
         ("PLINTH_CACHE_URL", "redis://:hunter2@cache:6379"),
     ]);

@@ -1,0 +1,206 @@
+//! Keeping secrets out of what leaves the process for people to read: logs and error reports.
+//!
+//! Two nets, since either alone has holes: a value is withheld when its name says that it is secret, and every text is
+//! searched for what looks like a credential wherever it came from.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+
+pub use crate::config::REDACTED;
+
+/// Words in a name that make its value secret. `tokens` is not among them: it counts what a language model reads.
+const SECRET_WORDS: [&str; 12] = [
+    "apikey",
+    "authorization",
+    "cookie",
+    "credential",
+    "otp",
+    "passphrase",
+    "passwd",
+    "password",
+    "pepper",
+    "pwd",
+    "secret",
+    "token",
+];
+
+/// Words that name a secret when they stand before `key`.
+const SECRET_KEYS: [&str; 6] = ["access", "api", "private", "root", "sealing", "signing"];
+
+/// What looks like a secret in any text: an API key, a bearer credential, the password in an address, a cookie header, and
+/// `name=value` or `"name": "value"` with a suspicious name, also as `Debug` prints options and text within text.
+static SUSPECT: LazyLock<Regex> = LazyLock::new(|| {
+    let words = SECRET_WORDS.join("|");
+    let keys = SECRET_KEYS.join("|");
+    let pattern = format!(
+        r#"(?ix)
+        \b(?-i:sk|pk|cket|vk|dk)_(?-i:live|test)_[0-9a-z_]+
+      | \bbearer[\ \t]+[^\s"',;]+
+      | (?<scheme>://[^\s/:@]*:)[^\s/@]+@
+      | (?<cookie>\bcookie[\ \t]*[=:][\ \t]*)[^\s"][^\r\n"]*
+      | (?<name>[\w-]*(?:{words}|(?:{keys})[_-]?key)[\w-]*)
+        (?<sign>\\*"?[\ \t]*[=:][\ \t]*)
+        (?<value>(?:\w+\(\s*)*"(?:[^"\\]|\\.)*" | \\+"[^"]*" | (?:(?:bearer|basic|digest)[\ \t]+)?[^\s"'&,;)\]}}]+)
+    "#
+    );
+    #[expect(clippy::unwrap_used, reason = "a constant pattern, compiled by every test")]
+    Regex::new(&pattern).unwrap()
+});
+
+/// Whether the value of a field, header or parameter with this name is secret.
+pub fn is_secret_name(name: &str) -> bool {
+    let words = words(name);
+    let one = words.iter().any(|word| SECRET_WORDS.contains(&word.as_str()));
+    let two = words
+        .windows(2)
+        .any(|pair| pair[1] == "key" && SECRET_KEYS.contains(&pair[0].as_str()));
+    one || two
+}
+
+/// The words of a name in `snake_case`, `kebab-case`, `dotted.case` or `camelCase`, in lower case.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut after_lower = false;
+    for c in name.chars() {
+        let starts = !c.is_ascii_alphanumeric() || (c.is_ascii_uppercase() && after_lower);
+        if starts {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut().filter(|_| c.is_ascii_alphanumeric()) {
+            word.push(c.to_ascii_lowercase());
+        }
+        after_lower = c.is_ascii_lowercase() || c.is_ascii_digit();
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// The text with everything that looks like a secret replaced.
+pub fn scrub(text: &str) -> Cow<'_, str> {
+    SUSPECT.replace_all(text, |found: &Captures<'_>| {
+        if let Some(scheme) = found.name("scheme") {
+            return format!("{}{REDACTED}@", scheme.as_str());
+        }
+        if let Some(cookie) = found.name("cookie") {
+            return format!("{}{REDACTED}", cookie.as_str());
+        }
+        let Some(name) = found.name("name").map(|name| name.as_str()) else {
+            return REDACTED.to_owned();
+        };
+        let (sign, value) = (&found["sign"], &found["value"]);
+        match is_secret_name(name) {
+            true if value.starts_with('"') => format!("{name}{sign}\"{REDACTED}\""),
+            true => format!("{name}{sign}{REDACTED}"),
+            // The value of a harmless name may still hold something else.
+            false => format!("{name}{sign}{}", scrub(value)),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_judged_by_their_words() {
+        let secret = [
+            "password",
+            "new_password",
+            "Authorization",
+            "proxy-authorization",
+            "set-cookie",
+            "Cookie",
+            "api_key",
+            "apiKey",
+            "x-api-key",
+            "apikey",
+            "client_secret",
+            "access_token",
+            "refreshToken",
+            "smtp.password",
+            "root_key",
+            "private_key",
+            "otp",
+        ];
+        for name in secret {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in [
+            "tokens",
+            "input_tokens",
+            "key",
+            "api_key_count_x_keys",
+            "secretary",
+            "path",
+            "api",
+            "",
+            "idempotency_key",
+        ] {
+            assert_eq!(is_secret_name(name), name.contains("api_key"), "{name}");
+        }
+    }
+
+    #[test]
+    fn secrets_in_texts_are_replaced_and_the_rest_stays() {
+        let cases = [
+            ("key sk_live_p1_abcDEF0123 refused", "key [redacted] refused"),
+            (
+                "pk_test_p1_x,cket_live_p1_y;vk_live_1 dk_test_2",
+                "[redacted],[redacted];[redacted] [redacted]",
+            ),
+            (
+                "Authorization: Bearer abc.def-ghi, x",
+                "Authorization: [redacted], x",
+            ),
+            (
+                "authorization=Basic dXNlcjpwdw== ok",
+                "authorization=[redacted] ok",
+            ),
+            ("got Bearer abc", "got [redacted]"),
+            ("note: token: abc", "note: token: [redacted]"),
+            ("cookie: a=1; b=2\nhost: x", "cookie: [redacted]\nhost: x"),
+            (
+                "Set-Cookie: __Host-s=abc; Path=/",
+                "Set-Cookie: [redacted]; Path=/",
+            ),
+            (
+                r#"{"cookie": "a=1; b=2", "x": "y"}"#,
+                r#"{"cookie": "[redacted]", "x": "y"}"#,
+            ),
+            (
+                r#"User { password: Some("hunter2"), age: 3 }"#,
+                "User { password: [redacted]), age: 3 }",
+            ),
+            (
+                r#"body: "{\"apiKey\": \"abc\", \"n\": 1}""#,
+                r#"body: "{\"apiKey\": [redacted], \"n\": 1}""#,
+            ),
+            ("max_tokens: sk_live_p1_abc", "max_tokens: [redacted]"),
+            ("sent bearer abc/+=, then left", "sent [redacted], then left"),
+            ("GET /x?token=abc&page=2", "GET /x?token=[redacted]&page=2"),
+            (
+                "postgres://plinth:hunter2@db/plinth",
+                "postgres://plinth:[redacted]@db/plinth",
+            ),
+            (
+                r#"{"password":"hunter2","user":"x"}"#,
+                r#"{"password":"[redacted]","user":"x"}"#,
+            ),
+            (
+                r#"Login { password: "a\"b c", user: "x" }"#,
+                r#"Login { password: "[redacted]", user: "x" }"#,
+            ),
+            ("error: bad sk_live_p1_abc", "error: bad [redacted]"),
+            ("error:sk_live_p1_abc", "error:[redacted]"),
+            ("cause=\"Bearer abc\"", "cause=\"[redacted]\""),
+            ("input_tokens=12 task_live_x", "input_tokens=12 task_live_x"),
+            ("https://example.com:8443/a?b=c", "https://example.com:8443/a?b=c"),
+            ("nothing here", "nothing here"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(scrub(text), expected);
+        }
+    }
+}
