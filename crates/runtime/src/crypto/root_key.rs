@@ -18,7 +18,6 @@ use super::sealing::DataKey;
 /// What a derived key is for. Labels are part of every value made with the key: they are never changed or reused.
 pub mod purpose {
     pub const API_KEY_PEPPER: &str = "api-key-pepper";
-    pub const SESSION: &str = "session";
     pub const CSRF: &str = "csrf";
     pub const CURSOR: &str = "cursor";
     pub const AUDIT: &str = "audit";
