@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::routing::get;
-use http::{Method, StatusCode, header};
+use http::header;
 use metrics::{Unit, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
@@ -133,11 +133,12 @@ fn describe() {
 }
 
 /// Records one answered request. `route` is the pattern that matched, never the path: paths are without number.
-pub fn request_metrics(method: &Method, route: &str, status: StatusCode, elapsed: Duration) {
+pub fn request_metrics(method: impl AsRef<str>, route: &str, status: impl Into<u16>, elapsed: Duration) {
+    let status: u16 = status.into();
     let labels = [
-        ("http_request_method", known_method(method.as_str()).to_owned()),
+        ("http_request_method", known_method(method.as_ref()).to_owned()),
         ("http_route", route.to_owned()),
-        ("http_response_status_code", status.as_u16().to_string()),
+        ("http_response_status_code", status.to_string()),
     ];
     histogram!(REQUEST_DURATION, &labels).record(elapsed.as_secs_f64());
 }

@@ -1,0 +1,228 @@
+//! Sealing and verifying the chains of the audit log.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use storage::{Reason, Row, System, Tx};
+use types::id::{AuditEntryId, WorkspaceId};
+use types::{Error, Result, Timestamp};
+
+use super::store::{self, Checkpoint};
+use crate::app::App;
+use crate::crypto::{CHAIN_START, KeyPair, PublicKey, Signature, canonical_json, chain_hash, purpose};
+
+/// Entries or links handled in one transaction.
+const BATCH: u32 = 500;
+/// How often the head of a chain that grew is signed.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Chains every entry that is in no chain yet, and signs heads whose last signature is a day old. The number of entries.
+pub async fn seal(app: &App) -> Result<u64> {
+    let system = app.issuer().system(Reason::Audit);
+    let workspaces = app
+        .db()
+        .of(system)
+        .read(|mut tx| async move { store::workspaces_to_seal(&mut tx).await })
+        .await?;
+    let key = signing_key(app);
+    let (key, now) = (&key, app.now());
+    let mut sealed = 0;
+    for workspace in workspaces {
+        loop {
+            // Two nodes that seal at once collide on the position; one of them starts over.
+            let batch = app
+                .db()
+                .of(system)
+                .write(|mut tx| async move { seal_batch(&mut tx, workspace).await })
+                .await?;
+            sealed += batch;
+            if batch < u64::from(BATCH) {
+                break;
+            }
+        }
+        app.db()
+            .of(system)
+            .write(|mut tx| async move { checkpoint(&mut tx, workspace, key, now).await })
+            .await?;
+    }
+    Ok(sealed)
+}
+
+fn signing_key(app: &App) -> KeyPair {
+    KeyPair::from_seed(app.root_keys().current().derive(purpose::AUDIT).expose())
+}
+
+async fn seal_batch(tx: &mut Tx<System>, workspace: WorkspaceId) -> Result<u64> {
+    let head = store::head(tx, workspace).await?;
+    let mut position = head.as_ref().map_or(0, |head| head.position);
+    let mut hash = head.map_or(Ok(CHAIN_START), |head| as_hash(head.hash))?;
+    let rows = store::unsealed(tx, workspace, BATCH).await?;
+    for row in &rows {
+        hash = next_hash(&hash, row)?;
+        position += 1;
+        store::link(tx, workspace, position, row.get("audit_entry_id")?, hash).await?;
+    }
+    Ok(rows.len() as u64)
+}
+
+fn next_hash(previous: &[u8; 32], entry: &Row) -> Result<[u8; 32]> {
+    let canonical = canonical_json(&store::canonical_form(entry)?).map_err(Error::internal)?;
+    Ok(chain_hash(previous, canonical.as_ref()))
+}
+
+fn as_hash(bytes: Vec<u8>) -> Result<[u8; 32]> {
+    bytes
+        .try_into()
+        .map_err(|_| Error::internal("a hash of the audit chain is not 32 bytes long"))
+}
+
+async fn checkpoint(
+    tx: &mut Tx<System>,
+    workspace: WorkspaceId,
+    key: &KeyPair,
+    now: Timestamp,
+) -> Result<()> {
+    let last = store::last_checkpoint_at(tx, workspace).await?;
+    if last.is_some_and(|last| now.since(last) < CHECKPOINT_EVERY) {
+        return Ok(());
+    }
+    let Some(head) = store::head(tx, workspace).await? else {
+        return Ok(());
+    };
+    let signature = key.sign(&signed_message(workspace, head.position, &head.hash));
+    let checkpoint = Checkpoint {
+        position: head.position,
+        hash: head.hash,
+        public_key: key.public_key().as_bytes().to_vec(),
+        signature: signature.as_bytes().to_vec(),
+        signed_at: now,
+    };
+    store::add_checkpoint(tx, workspace, &checkpoint).await
+}
+
+fn signed_message(workspace: WorkspaceId, position: i64, hash: &[u8]) -> Vec<u8> {
+    let mut message = b"plinth/audit-checkpoint/v1".to_vec();
+    message.extend_from_slice(workspace.uuid().as_bytes());
+    message.extend_from_slice(&position.to_be_bytes());
+    message.extend_from_slice(hash);
+    message
+}
+
+/// What is wrong with a chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Fault {
+    /// A chained entry is gone.
+    EntryMissing { position: i64, entry: AuditEntryId },
+    /// An entry does not give the hash it gave when it was chained.
+    EntryChanged { position: i64, entry: AuditEntryId },
+    /// A position of the chain is gone.
+    LinkMissing { position: i64 },
+    /// A signed head is not in the chain any more: the chain was cut off or made anew.
+    CheckpointBroken { position: i64 },
+    /// A checkpoint's signature does not fit what it signs.
+    SignatureWrong { position: i64 },
+}
+
+/// What was found out about a workspace's audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    pub workspace: WorkspaceId,
+    /// Entries in the chain.
+    pub entries: u64,
+    pub checkpoints: u64,
+    pub faults: Vec<Fault>,
+}
+
+/// Checks the chain of every workspace.
+pub async fn verify(app: &App) -> Result<Vec<Verdict>> {
+    let system = app.issuer().system(Reason::Audit);
+    let workspaces = app
+        .db()
+        .of(system)
+        .read(|mut tx| async move { store::workspaces(&mut tx).await })
+        .await?;
+    let mut verdicts = Vec::new();
+    for workspace in workspaces {
+        let verdict = app
+            .db()
+            .of(system)
+            .read(|mut tx| async move { verify_one(&mut tx, workspace).await })
+            .await?;
+        verdicts.push(verdict);
+    }
+    Ok(verdicts)
+}
+
+async fn verify_one(tx: &mut Tx<System>, workspace: WorkspaceId) -> Result<Verdict> {
+    let mut checkpoints = store::checkpoints(tx, workspace).await?.into_iter().peekable();
+    let mut verdict = Verdict {
+        workspace,
+        entries: 0,
+        checkpoints: 0,
+        faults: Vec::new(),
+    };
+    let (mut position, mut hash) = (0, CHAIN_START);
+    loop {
+        let links = store::links_after(tx, workspace, position, BATCH).await?;
+        let Some(last) = links.last() else { break };
+        let end: i64 = last.get("position")?;
+        for link in &links {
+            let found: i64 = link.get("position")?;
+            verdict
+                .faults
+                .extend((position + 1..found).map(|position| Fault::LinkMissing { position }));
+            let stored = as_hash(link.get("hash")?)?;
+            verdict.faults.extend(link_fault(link, found, &hash, &stored)?);
+            // Going on from the stored hash finds each fault once.
+            (position, hash) = (found, stored);
+            verdict.entries += 1;
+            while let Some(checkpoint) = checkpoints.next_if(|checkpoint| checkpoint.position <= found) {
+                verdict.checkpoints += 1;
+                let fits = checkpoint.position == found && checkpoint.hash == stored;
+                verdict
+                    .faults
+                    .extend(checkpoint_fault(workspace, &checkpoint, fits));
+            }
+        }
+        position = end;
+    }
+    verdict
+        .faults
+        .extend(checkpoints.map(|lost| Fault::CheckpointBroken {
+            position: lost.position,
+        }));
+    Ok(verdict)
+}
+
+fn link_fault(link: &Row, position: i64, previous: &[u8; 32], stored: &[u8; 32]) -> Result<Option<Fault>> {
+    let entry: AuditEntryId = link.get("linked_entry")?;
+    if link.get::<i64>("missing")? == 1 {
+        return Ok(Some(Fault::EntryMissing { position, entry }));
+    }
+    Ok((next_hash(previous, link)? != *stored).then_some(Fault::EntryChanged { position, entry }))
+}
+
+fn checkpoint_fault(workspace: WorkspaceId, checkpoint: &Checkpoint, fits: bool) -> Option<Fault> {
+    let position = checkpoint.position;
+    if !fits {
+        return Some(Fault::CheckpointBroken { position });
+    }
+    let key: Option<PublicKey> = checkpoint
+        .public_key
+        .as_slice()
+        .try_into()
+        .ok()
+        .and_then(|bytes| PublicKey::from_bytes(bytes).ok());
+    let signature: Option<Signature> = checkpoint
+        .signature
+        .as_slice()
+        .try_into()
+        .ok()
+        .map(Signature::from_bytes);
+    let message = signed_message(workspace, position, &checkpoint.hash);
+    let signed = key
+        .zip(signature)
+        .is_some_and(|(key, signature)| key.verify(&message, &signature).is_ok());
+    (!signed).then_some(Fault::SignatureWrong { position })
+}

@@ -1,0 +1,152 @@
+//! What handlers take in and give out. A request that cannot be read answers with the field at fault; unknown fields are
+//! refused by the bodies themselves (`#[serde(deny_unknown_fields)]`).
+
+use axum::Json;
+use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{StatusCode, header};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use types::{Error, ErrorCode};
+
+use super::problem::Problem;
+
+/// A JSON request body.
+pub struct Body<T>(pub T);
+
+impl<S, T> FromRequest<S> for Body<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_json(&request) {
+            return Err(Error::new(
+                ErrorCode::UnsupportedMediaType,
+                "Send the body as JSON, with the header Content-Type: application/json.",
+            )
+            .into());
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
+        let value =
+            serde_path_to_error::deserialize(&mut deserializer).map_err(|error| wrong_json(&error))?;
+        deserializer.end().map_err(|error| {
+            Error::new(
+                ErrorCode::MalformedRequest,
+                format!("Something follows the JSON value: {error}."),
+            )
+        })?;
+        Ok(Body(value))
+    }
+}
+
+fn is_json(request: &Request) -> bool {
+    let content_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = content_type
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default()
+        .trim();
+    essence.eq_ignore_ascii_case("application/json")
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// A body that broke off or is too long.
+pub(super) fn unreadable(rejection: BytesRejection) -> Error {
+    match rejection {
+        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => Error::new(
+            ErrorCode::PayloadTooLarge,
+            "The body is larger than this endpoint accepts.",
+        ),
+        _ => Error::new(ErrorCode::MalformedRequest, "The body broke off before its end."),
+    }
+}
+
+fn wrong_json(error: &serde_path_to_error::Error<serde_json::Error>) -> Error {
+    let inner = error.inner();
+    match inner.classify() {
+        serde_json::error::Category::Data => {
+            let path = error.path().to_string();
+            let field = if path == "." { "body".to_owned() } else { path };
+            Error::invalid(field, without_position(&inner.to_string()))
+        }
+        _ => Error::new(
+            ErrorCode::MalformedRequest,
+            format!(
+                "The body is not JSON: {} at line {}, column {}.",
+                cause(inner),
+                inner.line(),
+                inner.column()
+            ),
+        ),
+    }
+}
+
+fn cause(error: &serde_json::Error) -> String {
+    without_position(&error.to_string())
+}
+
+/// serde_json appends where in the text it was; the field's path says it better.
+fn without_position(message: &str) -> String {
+    message
+        .rsplit_once(" at line ")
+        .map_or(message, |(before, _)| before)
+        .to_owned()
+}
+
+/// Query parameters.
+pub struct Params<T>(pub T);
+
+impl<S, T> FromRequestParts<S> for Params<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let deserializer = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+        let value = serde_path_to_error::deserialize(deserializer).map_err(|error| {
+            let path = error.path().to_string();
+            let field = if path == "." { "query".to_owned() } else { path };
+            Error::invalid(field, error.inner().to_string())
+        })?;
+        Ok(Params(value))
+    }
+}
+
+/// The variable segments of the path. A segment that cannot be what it should be names nothing: 404.
+pub struct Segments<T>(pub T);
+
+impl<S, T> FromRequestParts<S> for Segments<T>
+where
+    S: Send + Sync,
+    T: DeserializeOwned + Send,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::<T>::from_request_parts(parts, state).await {
+            Ok(Path(value)) => Ok(Segments(value)),
+            Err(_) => Err(Error::not_found("thing at this address").into()),
+        }
+    }
+}
+
+/// 201 with the new resource.
+pub struct Created<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::CREATED, Json(self.0)).into_response()
+    }
+}
