@@ -1,1 +1,50 @@
 #![doc = include_str!("../README.md")]
+
+pub mod api_keys;
+pub mod catalogue;
+pub mod customers;
+pub mod entitlements;
+pub mod features;
+pub mod gates;
+pub mod overrides;
+pub mod plans;
+pub mod platforms;
+mod shop;
+pub mod subscriptions;
+mod tables;
+pub mod usage;
+
+use runtime::Module;
+use types::Permission;
+use utoipa_axum::router::OpenApiRouter;
+
+pub use shop::{MODE_HEADER, PLATFORM_HEADER, Shop, ShopCaller};
+pub use tables::TABLES;
+
+/// This part, ready to be composed.
+pub fn module() -> Module {
+    Module {
+        routes: OpenApiRouter::new()
+            .merge(platforms::routes())
+            .merge(api_keys::routes())
+            .merge(features::routes())
+            .merge(plans::routes())
+            .merge(customers::routes())
+            .merge(subscriptions::routes())
+            .merge(overrides::routes())
+            .merge(entitlements::routes()),
+        self_idempotent_routes: usage::routes(),
+        permissions: &[
+            Permission::ApiKeysRead,
+            Permission::ApiKeysManage,
+            Permission::PlatformsRead,
+            Permission::PlatformsManage,
+            Permission::CustomersRead,
+            Permission::CustomersManage,
+            Permission::UsageRead,
+            Permission::UsageConsume,
+        ],
+        tables: TABLES,
+        ..Module::new("commerce")
+    }
+}

@@ -1,0 +1,3 @@
+mod http;
+
+pub(crate) use self::http::routes;

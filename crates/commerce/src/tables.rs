@@ -1,0 +1,57 @@
+//! The tables of `migrations/0003_commerce.sql`.
+
+use storage::{Class, Erasure, Retention, Table};
+
+/// Every table of this crate.
+pub const TABLES: &[Table] = &[
+    owned("platforms"),
+    owned("api_keys"),
+    owned("features"),
+    owned("plan_groups"),
+    owned("plans"),
+    owned("plan_versions"),
+    owned("plan_entitlements"),
+    personal("customers"),
+    personal("end_users"),
+    owned("subscriptions"),
+    owned("overrides"),
+    owned("gates"),
+    owned("counters"),
+    Table {
+        name: "usage_events",
+        class: Class::Tenant,
+        retention: Retention::Forever,
+        erasure: Erasure::NotPersonal,
+    },
+    Table {
+        name: "usage_replays",
+        class: Class::Tenant,
+        retention: Retention::Days(32),
+        erasure: Erasure::NotPersonal,
+    },
+    Table {
+        name: "usage_batches",
+        class: Class::System,
+        retention: Retention::Days(1),
+        erasure: Erasure::NotPersonal,
+    },
+    owned("usage_hours"),
+];
+
+const fn owned(name: &'static str) -> Table {
+    Table {
+        name,
+        class: Class::Tenant,
+        retention: Retention::Owner,
+        erasure: Erasure::NotPersonal,
+    }
+}
+
+const fn personal(name: &'static str) -> Table {
+    Table {
+        name,
+        class: Class::Tenant,
+        retention: Retention::Owner,
+        erasure: Erasure::Delete,
+    }
+}
