@@ -188,7 +188,6 @@ impl Table {
                     }
                 }
                 @if let Some(href) = link { a.row-link href=(href) { (cell.content) } }
-                @else if cell.bar_percent.is_some() { span.bar-text { (cell.content) } }
                 @else { (cell.content) }
             }
         }

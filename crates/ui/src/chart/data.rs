@@ -4,6 +4,7 @@ use maud::{Markup, Render, html};
 
 use super::axis::{Scale, nice_scale};
 use super::draw;
+use crate::icon::Icon;
 use crate::number;
 
 /// The most lines that the y axis has above its base.
@@ -129,7 +130,7 @@ impl Data {
     fn table(&self) -> Markup {
         html! {
             details.chart-data {
-                summary { "Show as table" }
+                summary { (Icon::ChevronRight) "Show as table" }
                 div.table-scroll role="region" aria-label=(self.title) tabindex="0" {
                     table.table.table-dense {
                         thead { tr { th scope="col" { "When" } @for series in &self.series { th.num scope="col" { (series.name) } } } }

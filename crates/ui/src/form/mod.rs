@@ -1,6 +1,7 @@
 //! Forms: every input has a label, says what is wrong with it beside itself, and is linked from a summary above.
 
 mod field;
+mod render;
 
 pub use field::{Choice, Field};
 

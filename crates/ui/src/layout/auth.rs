@@ -50,14 +50,16 @@ impl Render for AuthCard {
         html! {
             div.auth {
                 header.auth-header { a.brand href="/" { (mark()) "Plinth" } }
-                main.auth-card #main tabindex="-1" {
-                    h1 { (self.heading) }
-                    @if let Some(sentence) = &self.sentence { p.muted { (sentence) } }
-                    @for alert in &self.alerts { (alert) }
-                    (self.body)
+                main.auth-main #main tabindex="-1" {
+                    div.auth-card {
+                        h1 { (self.heading) }
+                        @if let Some(sentence) = &self.sentence { p.muted { (sentence) } }
+                        @for alert in &self.alerts { (alert) }
+                        (self.body)
+                    }
+                    @if let Some(below) = &self.below { p.auth-below { (below) } }
                 }
-                @if let Some(below) = &self.below { p.auth-below { (below) } }
-                (theme_switch())
+                footer { (theme_switch()) }
             }
         }
     }
