@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use regex::{Captures, Regex};
+use regex::Regex;
 
 pub use crate::config::REDACTED;
 
@@ -29,25 +29,39 @@ const SECRET_WORDS: [&str; 12] = [
 /// Words that name a secret when they stand before `key`.
 const SECRET_KEYS: [&str; 6] = ["access", "api", "private", "root", "sealing", "signing"];
 
-/// What looks like a secret in any text: an API key, a bearer credential, the password in an address, a cookie header, and
-/// `name=value` or `"name": "value"` with a suspicious name, also as `Debug` prints options and text within text.
+/// What looks like a secret in any text: an API key, a bearer credential, the password in an address, a cookie header, or a
+/// suspicious name and the sign between it and its value. It never reaches over a value that turns out to be harmless:
+/// the time that a search takes stays proportional to the text, whoever wrote it.
 static SUSPECT: LazyLock<Regex> = LazyLock::new(|| {
     let words = SECRET_WORDS.join("|");
     let keys = SECRET_KEYS.join("|");
-    let pattern = format!(
+    constant(&format!(
         r#"(?ix)
         \b(?-i:sk|pk|cket|vk|dk)_(?-i:live|test)_[0-9a-z_]+
       | \bbearer[\ \t]+[^\s"',;]+
-      | (?<scheme>://[^\s/:@]*:)[^\s/@]+@
+      | (?<prefix>://[^\s/:@]*:)[^\s/@]+@
       | (?<cookie>\bcookie[\ \t]*[=:][\ \t]*)[^\s"][^\r\n"]*
-      | (?<name>[\w-]*(?:{words}|(?:{keys})[_-]?key)[\w-]*)
-        (?<sign>\\*"?[\ \t]*[=:][\ \t]*)
-        (?<value>(?:\w+\(\s*)*"(?:[^"\\]|\\.)*" | \\+"[^"]*" | (?:(?:bearer|basic|digest)[\ \t]+)?[^\s"'&,;)\]}}]+)
+      | (?<name>[\w-]*(?:{words}|(?:{keys})[_-]?key)[\w-]*)\\*"?[\ \t]*[=:][\ \t]*
     "#
-    );
-    #[expect(clippy::unwrap_used, reason = "a constant pattern, compiled by every test")]
-    Regex::new(&pattern).unwrap()
+    ))
 });
+
+/// The value after a secret name: quoted, also inside `Some(…)` and inside quoted text, or up to the next separator.
+static VALUE: LazyLock<Regex> = LazyLock::new(|| {
+    constant(
+        r#"(?ix)\A(?:
+        (?:\w+\(\s*)*"(?:[^"\\]|\\.)*" | \\+"[^"]*" | (?:(?:bearer|basic|digest)[\ \t]+)?[^\s"'&,;)\]}]+
+    )"#,
+    )
+});
+
+fn constant(pattern: &str) -> Regex {
+    #[expect(
+        clippy::unwrap_used,
+        reason = "the patterns are constants, and the tests compile them"
+    )]
+    Regex::new(pattern).unwrap()
+}
 
 /// Whether the value of a field, header or parameter with this name is secret.
 pub fn is_secret_name(name: &str) -> bool {
@@ -79,24 +93,44 @@ fn words(name: &str) -> Vec<String> {
 
 /// The text with everything that looks like a secret replaced.
 pub fn scrub(text: &str) -> Cow<'_, str> {
-    SUSPECT.replace_all(text, |found: &Captures<'_>| {
-        if let Some(scheme) = found.name("scheme") {
-            return format!("{}{REDACTED}@", scheme.as_str());
-        }
-        if let Some(cookie) = found.name("cookie") {
-            return format!("{}{REDACTED}", cookie.as_str());
-        }
-        let Some(name) = found.name("name").map(|name| name.as_str()) else {
-            return REDACTED.to_owned();
+    let mut scrubbed = String::new();
+    let (mut copied, mut at) = (0, 0);
+    while let Some(found) = SUSPECT.captures_at(text, at) {
+        let (start, end) = found
+            .get(0)
+            .map_or((at, text.len()), |whole| (whole.start(), whole.end()));
+        at = end;
+        let (kept, replacement) = match (found.name("prefix"), found.name("cookie"), found.name("name")) {
+            (Some(prefix), _, _) => (prefix.end(), "[redacted]@"),
+            (_, Some(cookie), _) => (cookie.end(), REDACTED),
+            (_, _, Some(name)) => {
+                if !is_secret_name(name.as_str()) {
+                    continue;
+                }
+                let Some(value) = VALUE.find(&text[end..]) else {
+                    continue;
+                };
+                at = end + value.end();
+                (
+                    end,
+                    if value.as_str().starts_with('"') {
+                        "\"[redacted]\""
+                    } else {
+                        REDACTED
+                    },
+                )
+            }
+            (None, None, None) => (start, REDACTED),
         };
-        let (sign, value) = (&found["sign"], &found["value"]);
-        match is_secret_name(name) {
-            true if value.starts_with('"') => format!("{name}{sign}\"{REDACTED}\""),
-            true => format!("{name}{sign}{REDACTED}"),
-            // The value of a harmless name may still hold something else.
-            false => format!("{name}{sign}{}", scrub(value)),
-        }
-    })
+        scrubbed.push_str(&text[copied..kept]);
+        scrubbed.push_str(replacement);
+        copied = at;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    scrubbed.push_str(&text[copied..]);
+    Cow::Owned(scrubbed)
 }
 
 #[cfg(test)]
@@ -201,6 +235,23 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(scrub(text), expected);
+        }
+    }
+
+    #[test]
+    fn a_long_hostile_text_neither_overflows_the_stack_nor_hides_a_secret() {
+        for part in [
+            "tokens=",
+            "token\"",
+            "token=\\\"",
+            "cookie",
+            "://a:",
+            "bearer ",
+            "api_key",
+            "Some(",
+        ] {
+            let text = format!("{} sk_live_p1_abc", part.repeat(100_000 / part.len()));
+            assert!(!scrub(&text).contains("p1_abc"), "{part}");
         }
     }
 }
