@@ -61,7 +61,6 @@ fn clippy(workspace: &Workspace) -> Result<()> {
     let mut command = workspace.cargo();
     command.args([
         "clippy",
-        "--locked",
         "--workspace",
         "--all-targets",
         "--",

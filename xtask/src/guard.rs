@@ -12,21 +12,27 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 
 /// How long a child may take to stop before it is killed.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// The signal that asks a child to stop.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+/// How long what the child had started may then take.
+const ORPHANS_GRACE: Duration = Duration::from_secs(2);
+
+/// How a child is asked to stop.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
 pub enum Stop {
     /// SIGTERM: finish what is under way, then end.
+    #[default]
     Term,
     /// SIGQUIT: PostgreSQL's immediate shutdown, right for a cluster that nobody will start again.
     Quit,
+    /// No signal: a short piece of work that can only end by itself without leaving something behind.
+    Finish,
 }
 
 impl Stop {
@@ -35,13 +41,14 @@ impl Stop {
         match self {
             Self::Term => "term",
             Self::Quit => "quit",
+            Self::Finish => "finish",
         }
     }
 }
 
 #[derive(Args)]
 pub struct GuardArgs {
-    /// Signal that asks the child to stop
+    /// How the child is asked to stop
     #[arg(long)]
     stop: Stop,
     /// Run the child as this user
@@ -78,7 +85,10 @@ pub fn run(args: GuardArgs) -> ExitCode {
         }
     });
     let status = child.wait();
-    // Whatever the child started and did not stop itself.
+    if abandoned.load(Ordering::SeqCst) {
+        wait_until_empty(group);
+    }
+    // Whatever the child started and neither stopped nor waited for.
     let _ = kill_process_group(group, Signal::KILL);
     if let (true, Some(leftovers)) = (abandoned.load(Ordering::SeqCst), &args.remove) {
         let _ = std::fs::remove_dir_all(leftovers);
@@ -118,12 +128,21 @@ fn wait_for_end_of_input() {
     }
 }
 
+/// Gives what the child had started, and the signal reached too, the time to end in its own way.
+fn wait_until_empty(group: Pid) {
+    let deadline = Instant::now() + ORPHANS_GRACE;
+    while Instant::now() < deadline && test_kill_process_group(group).is_ok() {
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
 fn stop(group: Pid, how: Stop) {
-    let signal = match how {
-        Stop::Term => Signal::TERM,
-        Stop::Quit => Signal::QUIT,
+    // An error means that the group has ended by itself.
+    let _ = match how {
+        Stop::Term => kill_process_group(group, Signal::TERM),
+        Stop::Quit => kill_process_group(group, Signal::QUIT),
+        Stop::Finish => Ok(()),
     };
-    let _ = kill_process_group(group, signal);
     thread::sleep(GRACE);
     let _ = kill_process_group(group, Signal::KILL);
 }

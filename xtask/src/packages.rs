@@ -35,7 +35,8 @@ const NODE: Need = Need {
 };
 const CHROMIUM: Need = Need {
     what: "Chromium",
-    debian: &["chromium"],
+    // Without a font Chromium draws boxes, and apt only recommends one.
+    debian: &["chromium", "fonts-liberation"],
     elsewhere: "Fedora: chromium; macOS with Homebrew: chromium",
 };
 
@@ -47,14 +48,14 @@ pub fn find_or_install<T>(need: &Need, find: impl Fn() -> Option<T>) -> Result<T
     let packages = need.debian.join(" ");
     if !(rustix::process::geteuid().is_root() && Path::new("/etc/debian_version").exists()) {
         bail!(
-            "{} was not found. Install it and run this again. Debian and Ubuntu: `sudo apt-get install {packages}`; {}",
+            "not found: {}. Install it and run this again. Debian and Ubuntu: `sudo apt-get install {packages}`; {}",
             need.what,
             need.elsewhere
         );
     }
-    println!("{} was not found: installing {packages}", need.what);
+    println!("not found: {}; installing {packages}", need.what);
     apt_install(need.debian).with_context(|| format!("cannot install {packages}"))?;
-    find().with_context(|| format!("{} was not found, even after installing {packages}", need.what))
+    find().with_context(|| format!("not found even after installing {packages}: {}", need.what))
 }
 
 fn apt_install(packages: &[&str]) -> Result<()> {

@@ -65,7 +65,7 @@ pub struct User {
 /// How a child is kept: how it is stopped, as whom it runs, and what is removed when it had to be stopped.
 #[derive(Default)]
 pub struct Keeping {
-    pub stop: Option<Stop>,
+    pub stop: Stop,
     pub user: Option<User>,
     pub remove: Option<PathBuf>,
 }
@@ -210,7 +210,7 @@ fn guard_of(command: &Command, keeping: &Keeping) -> Result<Command> {
         std::env::current_exe().context("who am I?")?
     };
     let mut guard = Command::new(myself);
-    guard.args(["guard", "--stop", keeping.stop.unwrap_or(Stop::Term).word()]);
+    guard.args(["guard", "--stop", keeping.stop.word()]);
     if let Some(user) = keeping.user {
         guard.args(["--uid", &user.uid.to_string(), "--gid", &user.gid.to_string()]);
     }

@@ -68,7 +68,7 @@ impl Postgres {
             server.arg("-c").arg(setting);
         }
         let keeping = Keeping {
-            stop: Some(Stop::Quit),
+            stop: Stop::Quit,
             user: cluster.user,
             ..Keeping::default()
         };
@@ -136,11 +136,13 @@ impl Cluster {
         command
     }
 
+    /// For work on the files without a server: PostgreSQL leaves shared memory behind when that is interrupted.
     fn keeping(&self) -> Keeping {
+        let remove = Some(self.folder.path().to_path_buf());
         Keeping {
+            stop: Stop::Finish,
             user: self.user,
-            remove: Some(self.folder.path().to_path_buf()),
-            ..Keeping::default()
+            remove,
         }
     }
 
