@@ -19,6 +19,8 @@ CREATE TABLE api_keys (
     name text NOT NULL,
     hint text NOT NULL,
     secret_hash bytea NOT NULL,
+    -- The root key whose pepper the hash was made with.
+    pepper_id uuid NOT NULL,
     scopes text NOT NULL,
     created_by text NOT NULL,
     created_at bigint NOT NULL,

@@ -23,28 +23,27 @@ pub use tables::TABLES;
 
 /// This part, ready to be composed.
 pub fn module() -> Module {
-    Module {
-        routes: OpenApiRouter::new()
-            .merge(platforms::routes())
-            .merge(api_keys::routes())
-            .merge(features::routes())
-            .merge(plans::routes())
-            .merge(customers::routes())
-            .merge(subscriptions::routes())
-            .merge(overrides::routes())
-            .merge(entitlements::routes()),
-        self_idempotent_routes: usage::routes(),
-        permissions: &[
-            Permission::ApiKeysRead,
-            Permission::ApiKeysManage,
-            Permission::PlatformsRead,
-            Permission::PlatformsManage,
-            Permission::CustomersRead,
-            Permission::CustomersManage,
-            Permission::UsageRead,
-            Permission::UsageConsume,
-        ],
-        tables: TABLES,
-        ..Module::new("commerce")
-    }
+    let mut module = Module::new("commerce");
+    module.routes = OpenApiRouter::new()
+        .merge(platforms::routes())
+        .merge(api_keys::routes())
+        .merge(features::routes())
+        .merge(plans::routes())
+        .merge(customers::routes())
+        .merge(subscriptions::routes())
+        .merge(overrides::routes())
+        .merge(entitlements::routes());
+    module.self_idempotent_routes = usage::routes();
+    module.permissions = &[
+        Permission::ApiKeysRead,
+        Permission::ApiKeysManage,
+        Permission::PlatformsRead,
+        Permission::PlatformsManage,
+        Permission::CustomersRead,
+        Permission::CustomersManage,
+        Permission::UsageRead,
+        Permission::UsageConsume,
+    ];
+    module.tables = TABLES;
+    module
 }
