@@ -2,14 +2,15 @@
 //! another overlay), takes the changes, and either hands them over as [`Changes`] or is dropped, and then nothing
 //! happened.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use types::Timestamp;
-use types::id::GrantId;
+use types::id::{GrantId, HoldId};
 
 use crate::counter::{CounterKey, CounterState};
 use crate::grant::Grant;
+use crate::hold::Hold;
 use crate::subject::Subject;
 
 /// A rate limit's key: who is limited, and the limit's name, such as that of the feature, key or route.
@@ -19,6 +20,14 @@ pub struct RateKey {
     pub name: Arc<str>,
 }
 
+/// One distinct member of a unique counter: the primary key of its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MemberKey {
+    pub counter: CounterKey,
+    /// A 128-bit hash of what is counted, such as of a user's id.
+    pub member: u128,
+}
+
 /// A decision needs a row that nobody loaded. It is never taken for an empty one: that could oversell.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotLoaded {
@@ -26,12 +35,19 @@ pub enum NotLoaded {
     Counter(CounterKey),
     #[error("the grant {0} was not loaded before the decision")]
     Grant(GrantId),
+    #[error("the hold {0} was not loaded")]
+    Hold(HoldId),
+    #[error("whether {0:?} was counted already was not loaded before the decision")]
+    Member(MemberKey),
 }
 
 /// Something that decisions can be made on.
 pub trait Base {
     fn counter(&self, key: &CounterKey) -> Result<&CounterState, NotLoaded>;
     fn grant(&self, id: GrantId) -> Result<&Grant, NotLoaded>;
+    fn hold(&self, id: HoldId) -> Result<&Hold, NotLoaded>;
+    /// Whether the member was counted already.
+    fn has_member(&self, key: &MemberKey) -> Result<bool, NotLoaded>;
     /// The theoretical arrival time of a rate limit, in microseconds; none if it was never asked.
     fn rate(&self, key: &RateKey) -> Option<i64>;
 }
@@ -42,18 +58,23 @@ pub struct Changes {
     /// In the order of locking. `version` is one above that of the row it replaces; 1 means that there is no row yet.
     pub counters: BTreeMap<CounterKey, CounterState>,
     pub grants: BTreeMap<GrantId, Grant>,
+    pub holds: BTreeMap<HoldId, Hold>,
+    /// Members that unique counters have counted for the first time.
+    pub members: BTreeSet<MemberKey>,
     /// Rate limits live in memory: there is no row for them.
     pub rates: HashMap<RateKey, i64>,
 }
 
 impl Changes {
     pub fn is_empty(&self) -> bool {
-        self.counters.is_empty() && self.grants.is_empty() && self.rates.is_empty()
+        *self == Changes::default()
     }
 
     fn absorb(&mut self, newer: Changes) {
         self.counters.extend(newer.counters);
         self.grants.extend(newer.grants);
+        self.holds.extend(newer.holds);
+        self.members.extend(newer.members);
         self.rates.extend(newer.rates);
     }
 }
@@ -62,6 +83,8 @@ impl Changes {
 #[derive(Debug, Clone, Default)]
 pub struct Book {
     rows: Changes,
+    /// Members that have no row.
+    absent: HashSet<MemberKey>,
 }
 
 impl Book {
@@ -78,6 +101,19 @@ impl Book {
         self.rows.grants.insert(grant.id, grant);
     }
 
+    pub fn load_hold(&mut self, hold: Hold) {
+        self.rows.holds.insert(hold.id, hold);
+    }
+
+    /// Tells whether the database has a row for a member of a unique counter.
+    pub fn load_member(&mut self, key: MemberKey, is_there: bool) {
+        if is_there {
+            self.rows.members.insert(key);
+        } else {
+            self.absent.insert(key);
+        }
+    }
+
     /// Takes over what was committed.
     pub fn merge(&mut self, changes: Changes) {
         self.rows.absorb(changes);
@@ -85,8 +121,9 @@ impl Book {
 
     /// Forgets every row of the database, so that the next batch loads (and locks) its own. Rate limits stay.
     pub fn forget_rows(&mut self) {
-        self.rows.counters.clear();
-        self.rows.grants.clear();
+        let rates = std::mem::take(&mut self.rows.rates);
+        *self = Book::default();
+        self.rows.rates = rates;
     }
 
     /// Forgets rate limits whose whole burst is available again: they are as good as never asked.
@@ -102,6 +139,18 @@ impl Base for Book {
 
     fn grant(&self, id: GrantId) -> Result<&Grant, NotLoaded> {
         self.rows.grants.get(&id).ok_or(NotLoaded::Grant(id))
+    }
+
+    fn hold(&self, id: HoldId) -> Result<&Hold, NotLoaded> {
+        self.rows.holds.get(&id).ok_or(NotLoaded::Hold(id))
+    }
+
+    fn has_member(&self, key: &MemberKey) -> Result<bool, NotLoaded> {
+        if self.rows.members.contains(key) {
+            return Ok(true);
+        }
+        let absent = self.absent.contains(key);
+        absent.then_some(false).ok_or(NotLoaded::Member(*key))
     }
 
     fn rate(&self, key: &RateKey) -> Option<i64> {
@@ -151,6 +200,14 @@ impl<'a> Overlay<'a> {
         self.changes.grants.insert(grant.id, grant);
     }
 
+    pub(crate) fn put_hold(&mut self, hold: Hold) {
+        self.changes.holds.insert(hold.id, hold);
+    }
+
+    pub(crate) fn put_member(&mut self, key: MemberKey) {
+        self.changes.members.insert(key);
+    }
+
     pub(crate) fn put_rate(&mut self, key: RateKey, arrival_micros: i64) {
         self.changes.rates.insert(key, arrival_micros);
     }
@@ -173,6 +230,20 @@ impl Base for Overlay<'_> {
             Some(grant) => Ok(grant),
             None => self.under.grant(id),
         }
+    }
+
+    fn hold(&self, id: HoldId) -> Result<&Hold, NotLoaded> {
+        match self.changes.holds.get(&id) {
+            Some(hold) => Ok(hold),
+            None => self.under.hold(id),
+        }
+    }
+
+    fn has_member(&self, key: &MemberKey) -> Result<bool, NotLoaded> {
+        if self.changes.members.contains(key) {
+            return Ok(true);
+        }
+        self.under.has_member(key)
     }
 
     fn rate(&self, key: &RateKey) -> Option<i64> {

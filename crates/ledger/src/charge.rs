@@ -6,12 +6,12 @@ use std::time::Duration;
 use types::Timestamp;
 use types::id::{FeatureId, GrantId};
 
-use crate::allocation::{Allocation, Beyond, place};
-use crate::book::{Base, NotLoaded, Overlay};
+use crate::allocation::{Allocation, Placed, place};
+use crate::book::{Base, MemberKey, NotLoaded, Overlay};
 use crate::counter::{CounterKey, CounterState};
 use crate::decision::{Code, CounterView, Warning};
 use crate::feature::{Aggregation, Meter};
-use crate::grant::Grant;
+use crate::grant::{Grant, change_grants};
 use crate::limit::{Limit, Overage};
 use crate::period::Period;
 use crate::subject::Subject;
@@ -26,6 +26,25 @@ pub struct Charge {
     pub limit: Limit,
     /// Grants of this subject and feature; in any order, those that are not effective too.
     pub grants: Vec<GrantId>,
+}
+
+/// What a counter is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) amount: i64,
+    pub(crate) member: u128,
+    pub(crate) intent: Intent,
+}
+
+/// What is to become of the units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// They are used if there is room.
+    Spend,
+    /// They are held if there is room.
+    Reserve,
+    /// It has happened already: charge it, room or not.
+    Record,
 }
 
 /// A counter has taken the amount.
@@ -50,39 +69,83 @@ impl Charge {
         }
     }
 
-    /// Charges the amount now, if there is room.
-    pub(crate) fn consume(
+    /// Takes the amount now, if there is room: spends it, or reserves it for a hold.
+    pub(crate) fn take(
         &self,
         draft: &mut Overlay<'_>,
-        amount: i64,
+        asked: Asked,
         now: Timestamp,
     ) -> Result<Result<Charged, Code>, NotLoaded> {
         let mut state = self.state(draft, now)?;
         let units = match self.meter.aggregation {
-            Aggregation::Sum | Aggregation::Count => amount,
-            Aggregation::Max => (amount - state.used).max(0),
-            Aggregation::Last => amount - state.used,
+            Aggregation::Sum | Aggregation::Count => asked.amount,
+            Aggregation::Max => (asked.amount - state.used).max(0),
+            Aggregation::Last => asked.amount - state.used,
+            Aggregation::Unique { cap } => match self.meet(draft, asked.member)? {
+                true if state.used >= i64::from(cap) => return Ok(Err(Code::UniqueCapReached)),
+                is_new => i64::from(is_new),
+            },
         };
-        let grants = self.grants(draft)?;
-        let allocation = if units > 0 {
-            match place(units, &state, &self.limit_here(), &grants, now, Beyond::Refuse) {
-                Some(allocation) => allocation,
-                None => return Ok(Err(Code::QuotaExceeded)),
-            }
+        let placed = if units > 0 {
+            place(units, &state, &self.limit_here(), &self.grants(draft)?, now)
         } else {
-            Allocation::plan(units)
+            Placed {
+                units: Allocation::plan(units),
+                beyond: 0,
+            }
         };
-        if !state.charge(&self.meter, &allocation, now) {
+        if placed.beyond > 0 && asked.intent != Intent::Record {
+            return Ok(Err(Code::QuotaExceeded));
+        }
+        let allocation = placed.units;
+        let fits = match asked.intent {
+            Intent::Spend | Intent::Record => state.charge(&self.meter, &allocation, now, now),
+            Intent::Reserve => state.reserve(&allocation),
+        };
+        if !fits {
             return Ok(Err(Code::AmountTooLarge));
         }
-        let warnings = self.warn(&mut state);
+        state.overrun = state.overrun.saturating_add(placed.beyond);
         draft.put_counter(self.key, state);
-        for share in &allocation.grants {
-            let mut grant = draft.grant(share.grant)?.clone();
-            grant.used += share.units;
-            draft.put_grant(grant);
-        }
+        let burn = match asked.intent {
+            Intent::Spend | Intent::Record => Grant::spend,
+            Intent::Reserve => Grant::reserve,
+        };
+        change_grants(draft, &allocation.grants, burn)?;
+        let warnings = self.warn(draft, now)?;
         Ok(Ok(Charged { allocation, warnings }))
+    }
+
+    /// Notes a member of a unique counter, and tells whether it is new.
+    fn meet(&self, draft: &mut Overlay<'_>, member: u128) -> Result<bool, NotLoaded> {
+        let key = MemberKey {
+            counter: self.key,
+            member,
+        };
+        let is_new = !draft.has_member(&key)?;
+        if is_new {
+            draft.put_member(key);
+        }
+        Ok(is_new)
+    }
+
+    /// Charges units that were really used, room or not. None if they are more than a number can hold.
+    pub(crate) fn overrun(
+        &self,
+        draft: &mut Overlay<'_>,
+        units: i64,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<Allocation>, NotLoaded> {
+        let mut state = self.state(draft, now)?;
+        let allocation = place(units, &state, &self.limit_here(), &self.grants(draft)?, now).units;
+        if !state.charge(&self.meter, &allocation, at, now) {
+            return Ok(None);
+        }
+        state.overrun = state.overrun.saturating_add(units);
+        draft.put_counter(self.key, state);
+        change_grants(draft, &allocation.grants, Grant::spend)?;
+        Ok(Some(allocation))
     }
 
     /// Until the amount would fit, if nothing else is used; none if it never will.
@@ -130,7 +193,7 @@ impl Charge {
 
     /// The counter's state, without what has left a rolling window. A threshold that use has fallen below is armed
     /// again there, since a rolling counter has no next period to wait for.
-    fn state(&self, base: &dyn Base, now: Timestamp) -> Result<CounterState, NotLoaded> {
+    pub(crate) fn state(&self, base: &dyn Base, now: Timestamp) -> Result<CounterState, NotLoaded> {
         let mut state = base.counter(&self.key)?.clone();
         if let Some(window) = self.meter.window() {
             state.roll(window, now);
@@ -166,10 +229,11 @@ impl Charge {
     }
 
     /// Notes the thresholds that the counter has just reached.
-    fn warn(&self, state: &mut CounterState) -> Vec<Warning> {
+    pub(crate) fn warn(&self, draft: &mut Overlay<'_>, now: Timestamp) -> Result<Vec<Warning>, NotLoaded> {
         let Some(limit) = self.limit.amount else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
+        let mut state = self.state(draft, now)?;
         let warnings: Vec<Warning> = self
             .limit
             .reached(state.used, state.threshold)
@@ -182,7 +246,8 @@ impl Charge {
             .collect();
         if let Some(last) = warnings.last() {
             state.threshold = last.threshold_percent;
+            draft.put_counter(self.key, state);
         }
-        warnings
+        Ok(warnings)
     }
 }

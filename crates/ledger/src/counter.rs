@@ -33,7 +33,8 @@ pub struct CounterState {
     pub from_grants: i64,
     /// Of `used + held`, units sold beyond the limit.
     pub overage: i64,
-    /// Of `used`, units that were settled above their hold or after it had expired.
+    /// Of `used`, units that were charged although nobody granted them: settled above their hold or after it had
+    /// expired, or recorded without room.
     pub overrun: i64,
     /// The highest percentage that a warning was given for; 0 for none.
     pub threshold: u16,
@@ -59,20 +60,68 @@ impl CounterState {
         self.used = ring.total();
     }
 
-    /// Books used units. False, and nothing changed, if the numbers would overflow.
-    pub(crate) fn charge(&mut self, meter: &Meter, units: &Allocation, now: Timestamp) -> bool {
-        let Some(used) = self.used.checked_add(units.total()) else {
-            return false;
-        };
-        if used.checked_add(self.held).is_none() {
-            return false;
+    /// Books used units of the instant `at`. False, and nothing changed, if the numbers would overflow.
+    pub(crate) fn charge(
+        &mut self,
+        meter: &Meter,
+        units: &Allocation,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> bool {
+        let fits = self.carries(units);
+        if fits {
+            self.add_used(meter, units.total(), at, now);
+            self.from_grants += units.from_grants();
+            self.overage += units.overage;
         }
-        self.used = used;
-        self.from_grants += units.from_grants();
-        self.overage += units.overage;
-        if let (Some(window), Some(ring)) = (meter.window(), self.ring.as_mut()) {
-            ring.add(window, now, now, units.total());
+        fits
+    }
+
+    /// Reserves units. False, and nothing changed, if the numbers would overflow.
+    pub(crate) fn reserve(&mut self, units: &Allocation) -> bool {
+        let fits = self.carries(units);
+        if fits {
+            self.held += units.total();
+            self.from_grants += units.from_grants();
+            self.overage += units.overage;
         }
-        true
+        fits
+    }
+
+    /// Turns reserved units into used ones of the instant `at`; the payers stay the same.
+    pub(crate) fn settle(&mut self, meter: &Meter, units: &Allocation, at: Timestamp, now: Timestamp) {
+        self.held -= units.total();
+        self.add_used(meter, units.total(), at, now);
+    }
+
+    /// Gives reserved units back to their payers.
+    pub(crate) fn release(&mut self, units: &Allocation) {
+        self.held -= units.total();
+        self.from_grants -= units.from_grants();
+        self.overage -= units.overage;
+    }
+
+    /// Gives used units of the instant `at` back to their payers.
+    pub(crate) fn give_back(&mut self, meter: &Meter, units: &Allocation, at: Timestamp, now: Timestamp) {
+        self.add_used(meter, -units.total(), at, now);
+        self.from_grants -= units.from_grants();
+        self.overage -= units.overage;
+        self.overrun = self.overrun.min(self.used);
+    }
+
+    fn carries(&self, units: &Allocation) -> bool {
+        let carried = self.used.checked_add(self.held);
+        carried.is_some_and(|carried| carried.checked_add(units.total()).is_some())
+    }
+
+    fn add_used(&mut self, meter: &Meter, units: i64, at: Timestamp, now: Timestamp) {
+        match meter.window() {
+            Some(window) => {
+                let ring = self.ring.get_or_insert_default();
+                ring.add(window, at, now, units);
+                self.used = ring.total();
+            }
+            None => self.used += units,
+        }
     }
 }

@@ -3,17 +3,22 @@
 use std::time::Duration;
 
 use types::Timestamp;
+use types::id::HoldId;
 
 use crate::book::{Base, Changes, NotLoaded, Overlay, RateKey};
-use crate::charge::Charge;
+use crate::charge::{Asked, Charge, Intent};
+use crate::counter::CounterKey;
 use crate::decision::{Code, Decision, Limiting, Outcome, RateView};
 use crate::gcra::{self, Rate};
+use crate::hold::{Hold, HoldPart, HoldStatus};
 
 /// One use of one feature by one leaf, with everything that it touches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
-    /// Units, above zero, at the meter's scale.
+    /// Units, above zero, at the meter's scale; of a unique count, 1.
     pub amount: i64,
+    /// What a unique count counts, as a 128-bit hash; other counters do not look at it.
+    pub member: u128,
     /// The counters in order, such as end user, API key, customer.
     pub charges: Vec<Charge>,
     /// The rate limits in order.
@@ -34,6 +39,10 @@ pub struct RateCharge {
 pub enum DecideError {
     #[error("an amount or cost must be above zero")]
     NotPositive,
+    #[error("units of the counter {0:?} do not add up, so they cannot be held or given back")]
+    NotAdditive(CounterKey),
+    #[error("a hold must expire in the future")]
+    HoldExpired,
     #[error(transparent)]
     NotLoaded(#[from] NotLoaded),
 }
@@ -41,7 +50,59 @@ pub enum DecideError {
 /// Decides one request on top of the overlay. Granted: the overlay has the changes. Denied: it has none. Decisions of
 /// one overlay see each other in the order in which they were made.
 pub fn decide(overlay: &mut Overlay<'_>, request: &Request, now: Timestamp) -> Result<Decision, DecideError> {
-    let (decision, changes) = evaluate(&*overlay, request, now)?;
+    let (decision, changes) = evaluate(&*overlay, request, Intent::Spend, now)?;
+    if decision.is_granted() {
+        overlay.merge(changes);
+    }
+    Ok(decision)
+}
+
+/// Decides like [`decide`], but reserves the units for a new hold with that id instead of spending them. Rate limits are
+/// spent. The hold ends at `expires_at`, which must lie in the future: see [`crate::settle`] for how.
+pub fn reserve(
+    overlay: &mut Overlay<'_>,
+    request: &Request,
+    hold: HoldId,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Result<Decision, DecideError> {
+    if expires_at <= now {
+        return Err(DecideError::HoldExpired);
+    }
+    if let Some(charge) = request
+        .charges
+        .iter()
+        .find(|charge| !charge.meter.aggregation.is_additive())
+    {
+        return Err(DecideError::NotAdditive(charge.key));
+    }
+    let (decision, changes) = evaluate(&*overlay, request, Intent::Reserve, now)?;
+    if decision.is_granted() {
+        overlay.merge(changes);
+        let held = request.charges.iter().zip(&decision.allocations);
+        overlay.put_hold(Hold {
+            id: hold,
+            status: HoldStatus::Open,
+            amount: request.amount,
+            settled: 0,
+            overrun: 0,
+            created_at: now,
+            expires_at,
+            parts: held
+                .map(|(charge, held)| HoldPart {
+                    key: charge.key,
+                    held: held.clone(),
+                })
+                .collect(),
+        });
+    }
+    Ok(decision)
+}
+
+/// Charges a use that has happened already, whatever the limits: an imported or reported event. Units that nobody had
+/// room for are recorded as overrun. Refused only by what cannot be counted at all, and by rate limits if it names any.
+pub fn record(overlay: &mut Overlay<'_>, request: &Request, now: Timestamp) -> Result<Decision, DecideError> {
+    let (decision, changes) = evaluate(&*overlay, request, Intent::Record, now)?;
     if decision.is_granted() {
         overlay.merge(changes);
     }
@@ -51,7 +112,7 @@ pub fn decide(overlay: &mut Overlay<'_>, request: &Request, now: Timestamp) -> R
 /// What [`decide`] would say, changing nothing. Warnings are left out: they belong to the request that really crosses
 /// the threshold.
 pub fn check(base: &dyn Base, request: &Request, now: Timestamp) -> Result<Decision, DecideError> {
-    let (decision, _) = evaluate(base, request, now)?;
+    let (decision, _) = evaluate(base, request, Intent::Spend, now)?;
     Ok(Decision {
         warnings: Vec::new(),
         ..decision
@@ -66,15 +127,25 @@ struct Refusal {
     retry_after: Option<Duration>,
 }
 
-fn evaluate(base: &dyn Base, request: &Request, now: Timestamp) -> Result<(Decision, Changes), DecideError> {
+fn evaluate(
+    base: &dyn Base,
+    request: &Request,
+    intent: Intent,
+    now: Timestamp,
+) -> Result<(Decision, Changes), DecideError> {
     if request.amount <= 0 || request.rates.iter().any(|rate| rate.cost <= 0) {
         return Err(DecideError::NotPositive);
     }
+    let asked = Asked {
+        amount: request.amount,
+        member: request.member,
+        intent,
+    };
     let mut draft = Overlay::begin(base);
     let mut decision = Decision::refused(Code::Granted, now);
     let mut refusals = Vec::new();
     for (place, charge) in request.charges.iter().enumerate() {
-        match charge.consume(&mut draft, request.amount, now)? {
+        match charge.take(&mut draft, asked, now)? {
             Ok(charged) => {
                 decision.allocations.push(charged.allocation);
                 decision.warnings.extend(charged.warnings);

@@ -29,6 +29,8 @@ pub enum Code {
     /// The plan does not have the feature at all.
     FeatureNotInPlan,
     CustomerArchived,
+    /// A unique counter keeps as many members as it can, and this is a new one.
+    UniqueCapReached,
     /// The amount would take a counter beyond what a number can hold.
     AmountTooLarge,
 }
@@ -41,6 +43,7 @@ impl Code {
             Code::RateLimited => "rate_limited",
             Code::FeatureNotInPlan => "feature_not_in_plan",
             Code::CustomerArchived => "customer_archived",
+            Code::UniqueCapReached => "unique_cap_reached",
             Code::AmountTooLarge => "amount_too_large",
         }
     }
@@ -49,7 +52,7 @@ impl Code {
     pub const fn error_code(self) -> Option<ErrorCode> {
         match self {
             Code::Granted => None,
-            Code::QuotaExceeded => Some(ErrorCode::QuotaExceeded),
+            Code::QuotaExceeded | Code::UniqueCapReached => Some(ErrorCode::QuotaExceeded),
             Code::RateLimited => Some(ErrorCode::RateLimited),
             Code::FeatureNotInPlan => Some(ErrorCode::FeatureNotInPlan),
             Code::CustomerArchived => Some(ErrorCode::CustomerArchived),

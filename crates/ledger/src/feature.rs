@@ -18,14 +18,36 @@ pub enum Aggregation {
     Max,
     /// Keeps the latest amount: gigabytes stored now.
     Last,
+    /// Counts distinct members, exactly, up to a cap: active users. A new member beyond the cap is refused.
+    Unique {
+        /// The most members that are kept of one period, at most [`Aggregation::MAX_UNIQUE`].
+        cap: u32,
+    },
 }
 
 /// A metered feature as the ledger sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "MeterParts")]
 pub struct Meter {
     pub aggregation: Aggregation,
     pub scale: Scale,
     pub period: PeriodKind,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MeterParts {
+    aggregation: Aggregation,
+    scale: Scale,
+    period: PeriodKind,
+}
+
+impl TryFrom<MeterParts> for Meter {
+    type Error = MeterError;
+
+    fn try_from(parts: MeterParts) -> Result<Meter, MeterError> {
+        Meter::new(parts.aggregation, parts.scale, parts.period)
+    }
 }
 
 /// Why there is no such meter.
@@ -35,11 +57,16 @@ pub enum MeterError {
         "a rolling window counts sums and occurrences only; choose a calendar period for this aggregation"
     )]
     Rolling,
-    #[error("occurrences are whole numbers; the scale must be 0")]
+    #[error("occurrences and distinct members are whole numbers; the scale must be 0")]
     Scale,
+    #[error("a unique count keeps 1 to {} members", Aggregation::MAX_UNIQUE)]
+    UniqueCap,
 }
 
 impl Aggregation {
+    /// The most distinct members that one counter can be told to keep.
+    pub const MAX_UNIQUE: u32 = 1_000_000;
+
     /// Whether events add up, so that units can be held, settled and given back.
     pub const fn is_additive(self) -> bool {
         matches!(self, Aggregation::Sum | Aggregation::Count)
@@ -49,11 +76,15 @@ impl Aggregation {
 impl Meter {
     /// A meter, if its parts go together.
     pub fn new(aggregation: Aggregation, scale: Scale, period: PeriodKind) -> Result<Meter, MeterError> {
-        if aggregation == Aggregation::Count && scale != Scale::WHOLE {
+        let whole = matches!(aggregation, Aggregation::Count | Aggregation::Unique { .. });
+        if whole && scale != Scale::WHOLE {
             return Err(MeterError::Scale);
         }
         if matches!(period, PeriodKind::Rolling(_)) && !aggregation.is_additive() {
             return Err(MeterError::Rolling);
+        }
+        if matches!(aggregation, Aggregation::Unique { cap } if cap == 0 || cap > Aggregation::MAX_UNIQUE) {
+            return Err(MeterError::UniqueCap);
         }
         Ok(Meter {
             aggregation,
@@ -103,6 +134,13 @@ mod tests {
             new(Aggregation::Count, cents, PeriodKind::Day),
             Err(MeterError::Scale)
         );
+        let none = Aggregation::Unique { cap: 0 };
+        assert_eq!(
+            new(none, Scale::WHOLE, PeriodKind::Day),
+            Err(MeterError::UniqueCap)
+        );
         assert!(new(Aggregation::Sum, cents, window).is_ok());
+        let text = r#"{"aggregation":"count","scale":2,"period":"day"}"#;
+        assert!(serde_json::from_str::<Meter>(text).is_err());
     }
 }

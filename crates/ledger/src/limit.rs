@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How much of a feature is included, and what happens beyond.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "LimitParts")]
 pub struct Limit {
     /// Units included in a period; none: unlimited.
     pub amount: Option<i64>,
@@ -11,6 +12,22 @@ pub struct Limit {
     /// Percentages of `amount`, ascending, at which a warning is given: each once per counter and period. They may lie
     /// above 100 where overage is allowed.
     pub thresholds: Vec<u16>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitParts {
+    amount: Option<i64>,
+    overage: Overage,
+    thresholds: Vec<u16>,
+}
+
+impl TryFrom<LimitParts> for Limit {
+    type Error = LimitError;
+
+    fn try_from(parts: LimitParts) -> Result<Limit, LimitError> {
+        Limit::new(parts.amount, parts.overage, parts.thresholds)
+    }
 }
 
 /// What happens to units beyond the included ones, once grants are burned too.

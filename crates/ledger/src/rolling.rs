@@ -115,19 +115,25 @@ impl Ring {
         self.units.iter().fold(0, |sum, units| sum.saturating_add(*units))
     }
 
-    /// Adds units (or takes some back) at an instant, and tells how many it changed. Units of an instant that has left
-    /// the window are not counted; a bucket never falls below zero. An instant before the newest bucket's, by a skewed
-    /// clock, counts where it belongs.
-    pub fn add(&mut self, window: Window, at: Timestamp, now: Timestamp, amount: i64) -> i64 {
+    /// Adds units of the instant `at`, or takes some back. Units of an instant that has left the window are not counted;
+    /// a bucket never falls below zero.
+    ///
+    /// Time does not go back here: what is used now, by a clock that is behind the newest bucket, is of that bucket.
+    /// Otherwise a clock that jumps to and fro could give the same units twice.
+    pub fn add(&mut self, window: Window, at: Timestamp, now: Timestamp, amount: i64) {
         self.advance(window, now);
-        let bucket = window.bucket_of(at);
+        // At most 121 buckets: the cast loses nothing.
         let newest = window
             .bucket_of(now)
             .max(self.first + self.units.len() as i64 - 1);
+        let bucket = if at < now {
+            window.bucket_of(at).min(newest)
+        } else {
+            newest
+        };
         if bucket < newest - i64::from(window.buckets) {
-            return 0;
+            return;
         }
-        let bucket = bucket.min(newest);
         if self.units.is_empty() {
             self.first = bucket;
         }
@@ -139,9 +145,7 @@ impl Ring {
         if place >= self.units.len() {
             self.units.resize(place + 1, 0);
         }
-        let before = self.units[place];
-        self.units[place] = before.saturating_add(amount).max(0);
-        self.units[place] - before
+        self.units[place] = self.units[place].saturating_add(amount).max(0);
     }
 
     /// The first instant at which at least so many units will have left the window; none if it never holds as many.

@@ -3,63 +3,13 @@
 use std::time::Duration;
 
 use ledger::*;
-use types::id::{FeatureId, GrantId, PlatformId, WorkspaceId};
-use types::{Mode, Timestamp};
+use types::id::FeatureId;
 use uuid::Uuid;
 
-fn at(text: &str) -> Timestamp {
-    text.parse().unwrap()
-}
+use crate::fixture::{at, charge_of, consume, customer, empty_book, grant_id, limit, now, subject};
 
-fn now() -> Timestamp {
-    at("2026-11-20T12:00:00Z")
-}
-
-fn subject(kind: SubjectKind, number: u128) -> Subject {
-    Subject {
-        workspace: WorkspaceId::from_uuid(Uuid::from_u128(1)),
-        platform: PlatformId::from_uuid(Uuid::from_u128(2)),
-        mode: Mode::Live,
-        kind,
-        id: Uuid::from_u128(number),
-    }
-}
-
-fn charge_of(kind: SubjectKind, number: u128, limit: Limit) -> Charge {
-    let month = period_of(PeriodKind::Month, &Anchor::calendar("UTC").unwrap(), now());
-    let feature = FeatureId::from_uuid(Uuid::from_u128(3));
-    Charge::new(
-        subject(kind, number),
-        feature,
-        Meter::calls(PeriodKind::Month),
-        month,
-        limit,
-    )
-}
-
-fn customer(limit: Limit) -> Charge {
-    charge_of(SubjectKind::Customer, 10, limit)
-}
-
-fn limit(amount: i64, overage: Overage, thresholds: &[u16]) -> Limit {
-    Limit::new(Some(amount), overage, thresholds.to_vec()).unwrap()
-}
-
-fn consume(amount: i64, charges: &[Charge]) -> Request {
-    Request {
-        amount,
-        charges: charges.to_vec(),
-        rates: Vec::new(),
-    }
-}
-
-/// A book in which the counters of the charges have no row yet.
-fn empty_book(charges: &[Charge]) -> Book {
-    let mut book = Book::new();
-    for charge in charges {
-        book.load_counter(charge.key, None);
-    }
-    book
+fn used(decision: &Decision) -> Vec<i64> {
+    decision.counters.iter().map(|view| view.used).collect()
 }
 
 #[test]
@@ -124,21 +74,11 @@ fn all_counters_or_none() {
     let denied = decide(&mut overlay, &consume(3, &charges), now()).unwrap();
     assert_eq!(denied.limiting, Some(Limiting::Counter(2)));
     assert_eq!(denied.tightest().unwrap().key, charges[2].key);
-    assert_eq!(denied.counters.map_used(), [0, 0, 0]);
+    assert_eq!(used(&denied), [0, 0, 0]);
     assert!(overlay.changes().is_empty());
     let granted = decide(&mut overlay, &consume(2, &charges), now()).unwrap();
-    assert_eq!(granted.counters.map_used(), [2, 2, 2]);
+    assert_eq!(used(&granted), [2, 2, 2]);
     assert_eq!(granted.counters[1].remaining, None);
-}
-
-trait Used {
-    fn map_used(&self) -> Vec<i64>;
-}
-
-impl Used for Vec<CounterView> {
-    fn map_used(&self) -> Vec<i64> {
-        self.iter().map(|view| view.used).collect()
-    }
 }
 
 #[test]
@@ -310,7 +250,7 @@ fn rate_limits_stand_and_fall_with_the_quota() {
 fn the_next_period_is_another_counter() {
     let anchor = Anchor::calendar("UTC").unwrap();
     let meter = Meter::calls(PeriodKind::Day);
-    let charge = |instant: Timestamp| {
+    let charge = |instant: types::Timestamp| {
         let day = period_of(meter.period, &anchor, instant);
         let feature = FeatureId::from_uuid(Uuid::from_u128(3));
         let subject = subject(SubjectKind::Customer, 10);
@@ -394,12 +334,7 @@ fn what_was_not_loaded_is_not_taken_for_empty() {
 fn grants_are_burned_after_the_plan_by_priority_expiry_and_age() {
     let grant = |number: u128, priority, expires: Option<&str>| Grant {
         priority,
-        ..Grant::new(
-            GrantId::from_uuid(Uuid::from_u128(number)),
-            10,
-            at("2026-11-01T00:00:00Z"),
-            expires.map(at),
-        )
+        ..Grant::new(grant_id(number), 10, at("2026-11-01T00:00:00Z"), expires.map(at))
     };
     let grants = [
         grant(1, 1, None),
@@ -429,7 +364,7 @@ fn grants_are_burned_after_the_plan_by_priority_expiry_and_age() {
     assert_eq!(decision.counters[0].remaining, Some(18));
     let changes = overlay.into_changes();
     assert_eq!(changes.counters[&charge.key].from_grants, 22);
-    assert_eq!(changes.grants[&GrantId::from_uuid(Uuid::from_u128(4))].used, 2);
+    assert_eq!(changes.grants[&grant_id(4)].used, 2);
 }
 
 #[test]
