@@ -53,8 +53,8 @@ impl Button {
         Button::new(label, "btn btn-ghost")
     }
 
-    /// Leads to an action that destroys something, and is not that action yet: it stands in a header or a row, and opens the dialog that
-    /// asks.
+    /// Leads to an action that destroys something, and is not that action yet: it stands in a header or
+    /// a row, and opens the dialog that asks.
     pub fn danger_quiet(label: impl Into<String>) -> Self {
         Button::new(label, "btn btn-danger-quiet")
     }

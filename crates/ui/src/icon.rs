@@ -6,7 +6,8 @@ use crate::assets::{self, File};
 
 macro_rules! icons {
     ($($variant:ident => $symbol:literal,)*) => {
-        /// An icon of the sprite. Rendered as decoration: the text beside it, or the label of its button, says what it means.
+        /// An icon of the sprite. Rendered as decoration: the text beside it, or the label of its button,
+        /// says what it means.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Icon { $($variant,)* }
 

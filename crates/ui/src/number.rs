@@ -16,8 +16,8 @@ pub fn thousands(value: i64) -> String {
     text
 }
 
-/// A whole number of units of which `10^scale` make one, such as a ledger amount: `(12345, 2)` is `123.45`. Zeros at the end of the
-/// fraction are left out.
+/// A whole number of units of which `10^scale` make one, such as a ledger amount: `(12345, 2)` is
+/// `123.45`. Zeros at the end of the fraction are left out.
 pub fn decimal(amount: i64, scale: u32) -> String {
     let Some(divisor) = 10_u64.checked_pow(scale).filter(|_| scale > 0) else {
         return thousands(amount);

@@ -66,7 +66,10 @@ impl Render for Quota {
                     span.quota-label { (self.label) }
                     span.quota-figures {
                         strong { (used) }
-                        @match self.limit { Some(limit) => { " of " (number::thousands(limit)) }, None => { " · unlimited" } }
+                        @match self.limit {
+                            Some(limit) => { " of " (number::thousands(limit)) },
+                            None => { " · unlimited" }
+                        }
                     }
                 }
                 @if let Some(percent) = self.percent_used() {

@@ -108,9 +108,12 @@ fn overview() -> Markup {
         .series(Series::new("Refused", calls(14, 20.0)));
     let content = html! {
         (tiles(&[
-            Tile::new("Calls", "38,412").delta(Delta::between(38_412.0, 34_100.0)).hint("vs 30 days before").spark(calls(30, 900.0)),
-            Tile::new("Active customers", "1,284").delta(Delta::between(1_284.0, 1_201.0)).hint("vs 30 days before").href("/lists.html").spark(calls(30, 300.0)),
-            Tile::new("Refused", "212").delta(Delta::between_lower_is_better(212.0, 180.0)).hint("of quota or rate").spark(calls(30, 40.0)),
+            Tile::new("Calls", "38,412").delta(Delta::between(38_412.0, 34_100.0)).hint("vs 30 days before")
+                .spark(calls(30, 900.0)),
+            Tile::new("Active customers", "1,284").delta(Delta::between(1_284.0, 1_201.0))
+                .hint("vs 30 days before").href("/lists.html").spark(calls(30, 300.0)),
+            Tile::new("Refused", "212").delta(Delta::between_lower_is_better(212.0, 180.0))
+                .hint("of quota or rate").spark(calls(30, 40.0)),
             Tile::new("Revenue", "$4,930").delta(Delta::New).hint("first month").spark(calls(30, 0.0)),
         ]))
         (Card::titled("Calls").description("Granted calls a day, UTC").actions(period()).body(chart))
@@ -136,7 +139,8 @@ fn overview() -> Markup {
 
 fn period() -> Markup {
     html! {
-        (Tabs::segmented("Period").item("7 days", "?days=7", false).item("30 days", "?days=30", true).item("90 days", "?days=90", false))
+        (Tabs::segmented("Period").item("7 days", "?days=7", false).item("30 days", "?days=30", true)
+            .item("90 days", "?days=90", false))
     }
 }
 
@@ -159,7 +163,8 @@ fn start() -> Markup {
             Tile::new("Revenue", "$0").delta(Delta::Same),
         ]))
         (Card::titled("Get started").body(steps))
-        (Card::titled("Calls").body(AreaChart::new("none", "Calls a day", days(30)).series(Series::new("Calls", vec![0.0; 30])).empty("No calls yet")))
+        (Card::titled("Calls").body(AreaChart::new("none", "Calls a day", days(30))
+            .series(Series::new("Calls", vec![0.0; 30])).empty("No calls yet")))
         (Card::new().flush(Table::new("Customers", [Column::text("Name")]).empty(
             Empty::new(Icon::Users, "No customers yet", "A customer is whoever your product's calls are counted for. Your first call can create one.")
                 .action(Button::primary("Add customer").icon(Icon::Plus).href("/customers/new")))))
@@ -262,7 +267,8 @@ fn key() -> Markup {
     let content = html! {
         (secret_once("secret key", "sk_live_p1_3mKx9Qd2Vt7Rb5Ys8Lw1Jn4Hc6Gf0Pz2Xa9Uq3Te7Oi5"))
         (Card::titled("Details").body(details))
-        (Card::titled("Use it").body(Snippet::new("TypeScript", "const plinth = new Plinth(process.env.PLINTH_KEY);\nawait plinth.usage.consume({ customer, feature: \"calls\" });")))
+        (Card::titled("Use it")
+            .body(Snippet::new("TypeScript", "const plinth = new Plinth(process.env.PLINTH_KEY);\nawait plinth.usage.consume({ customer, feature: \"calls\" });")))
         (Dialog::confirm("revoke", "Revoke this key?", "Calls with it are refused within a second. This cannot be taken back.", Button::danger("Revoke key"), "/keys/1/revoke", CSRF))
         (Dialog::new("about", "About keys", "A dialog with nothing to decide."))
     };
@@ -329,7 +335,8 @@ fn form_page() -> Markup {
         .part(Field::text("locked", "Currency").value("USD").disabled(true))
         .actions(html! { (Button::primary("Save plan")) (Button::ghost("Cancel").href("#")) });
     let content = html! {
-        (Alert::warn("Stripe is not connected").body("Paid plans work in test mode only.").action(Button::secondary("Connect").small().href("#")))
+        (Alert::warn("Stripe is not connected").body("Paid plans work in test mode only.")
+            .action(Button::secondary("Connect").small().href("#")))
         (Alert::info("A new version is made when you save").body("Customers stay on theirs until you migrate them."))
         (Card::new().body(form))
     };

@@ -20,8 +20,8 @@ impl Scale {
     }
 }
 
-/// The scale whose steps are 1, 2, 2.5 or 5 times a power of ten, of which there are at most `steps`, and which reaches `greatest`.
-/// With `whole`, for things that are counted, a step is a whole number.
+/// The scale whose steps are 1, 2, 2.5 or 5 times a power of ten, of which there are at most `steps`, and which
+/// reaches `greatest`. With `whole`, for things that are counted, a step is a whole number.
 pub fn nice_scale(greatest: f64, steps: u32, whole: bool) -> Scale {
     let steps = f64::from(steps.max(1));
     if !greatest.is_finite() || greatest <= 0.0 {

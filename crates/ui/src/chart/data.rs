@@ -133,12 +133,19 @@ impl Data {
                 summary { (Icon::ChevronRight) "Show as table" }
                 div.table-scroll role="region" aria-label=(self.title) tabindex="0" {
                     table.table.table-dense {
-                        thead { tr { th scope="col" { "When" } @for series in &self.series { th.num scope="col" { (series.name) } } } }
+                        thead {
+                            tr {
+                                th scope="col" { "When" }
+                                @for series in &self.series { th.num scope="col" { (series.name) } }
+                            }
+                        }
                         tbody {
                             @for (index, label) in self.labels.iter().enumerate() {
                                 tr {
                                     th scope="row" { (label) }
-                                    @for series in 0..self.series.len() { td.num { ((self.write)(self.value(series, index))) } }
+                                    @for series in 0..self.series.len() {
+                                        td.num { ((self.write)(self.value(series, index))) }
+                                    }
                                 }
                             }
                         }

@@ -59,9 +59,10 @@ pub(super) fn area(data: &Data) -> Markup {
     };
     plot(data, scale, &x_percent, shapes, last, |index| {
         html! {
-            line.chart-cursor x1={ (round(x_percent(index))) "%" } x2={ (round(x_percent(index))) "%" } y1=(TOP) y2=(TOP + PLOT) {}
+            @let at = round(x_percent(index));
+            line.chart-cursor x1={ (at) "%" } x2={ (at) "%" } y1=(TOP) y2=(TOP + PLOT) {}
             @for series in 0..data.series.len() {
-                circle class={ "chart-dot chart-dot-" (series) } r="3.5" cx={ (round(x_percent(index))) "%" }
+                circle class={ "chart-dot chart-dot-" (series) } r="3.5" cx={ (at) "%" }
                     cy=(round(y(scale, data.value(series, index)))) {}
             }
         }
@@ -109,8 +110,8 @@ fn stack(data: &Data, index: usize) -> impl Iterator<Item = (usize, f64)> {
     })
 }
 
-/// Grid and axes around `shapes`, and over each point a strip that shows its figures while the pointer is on it. `last` is the
-/// index whose label ends at the right edge.
+/// Grid and axes around `shapes`, and over each point a strip that shows its figures while the pointer is on it. `last` is
+/// the index whose label ends at the right edge.
 fn plot(
     data: &Data,
     scale: Scale,

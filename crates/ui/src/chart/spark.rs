@@ -28,7 +28,8 @@ pub fn sparkline(values: &[f64]) -> Markup {
         let _ = write!(line, "{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' });
     }
     html! {
-        svg.spark viewBox={ "0 0 " (ACROSS) " " (HEIGHT) } width="100%" height=(HEIGHT) preserveAspectRatio="none" aria-hidden="true" {
+        svg.spark viewBox={ "0 0 " (ACROSS) " " (HEIGHT) } width="100%" height=(HEIGHT)
+            preserveAspectRatio="none" aria-hidden="true" {
             path.chart-area d={ (line) "V" (HEIGHT) "H0Z" } {}
             path.chart-line d=(line) {}
         }

@@ -334,7 +334,8 @@ mod tests {
         let menu = UserMenu::new("Ada", "ada@example.org", "/sign-out", "tok")
             .render()
             .into_string();
-        assert!(menu.contains("<form method=\"post\" action=\"/sign-out\"><input type=\"hidden\" name=\"csrf_token\" value=\"tok\">"));
+        assert!(menu.contains("<form method=\"post\" action=\"/sign-out\">"));
+        assert!(menu.contains("name=\"csrf_token\" value=\"tok\""));
     }
 
     #[test]

@@ -86,8 +86,8 @@ impl Page {
         self.document(false, &body)
     }
 
-    /// One thing to say and one thing to do: not found, no permission, something broke. `reference` is a request id that support
-    /// can look up.
+    /// One thing to say and one thing to do: not found, no permission, something broke. `reference` is a request id
+    /// that support can look up.
     pub fn message(&self, heading: &str, sentence: &str, action: &Button, reference: Option<&str>) -> Markup {
         let body = html! {
             div.auth {
