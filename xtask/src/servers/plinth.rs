@@ -29,8 +29,9 @@ pub struct Plinth {
 /// What `plinth bootstrap` made: somebody who can sign in, and a key of their workspace.
 pub struct Operator {
     pub email: String,
-    pub password: String,
     pub api_key: String,
+    /// What to sign in with; only the pages need it.
+    pub password: Result<String>,
 }
 
 impl Plinth {
@@ -70,10 +71,11 @@ impl Plinth {
             let value = made[name].as_str().map(str::to_owned);
             value.with_context(|| format!("`plinth bootstrap --json` printed no text field `{name}`"))
         };
+        let (api_key, password) = (field("api_key")?, field("password"));
         Ok(Operator {
             email: email.to_owned(),
-            password: field("password")?,
-            api_key: field("api_key")?,
+            api_key,
+            password,
         })
     }
 

@@ -16,6 +16,7 @@ pub fn run(workspace: &Workspace, _: &TestArgs) -> Result<()> {
     let (node, folder) = packages::node_tests(workspace)?;
     let plinth = Plinth::serve(&binary, &[])?;
     let operator = plinth.bootstrap("ops@example.com")?;
+    let password = operator.password?;
 
     let mut tests = Command::new(node);
     tests
@@ -24,7 +25,7 @@ pub fn run(workspace: &Workspace, _: &TestArgs) -> Result<()> {
     tests.env("PLINTH_URL", plinth.url());
     tests
         .env("PLINTH_EMAIL", &operator.email)
-        .env("PLINTH_PASSWORD", &operator.password);
+        .env("PLINTH_PASSWORD", password);
     tests
         .env("PLINTH_SCREENSHOTS", workspace.target.join("screenshots"))
         .env("CHROMIUM", chromium);
