@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod amount;
 pub mod api_keys;
 pub mod catalogue;
 pub mod customers;
@@ -18,6 +19,7 @@ use runtime::Module;
 use types::Permission;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use amount::Amount;
 pub use shop::{MODE_HEADER, PLATFORM_HEADER, Shop, ShopCaller};
 pub use tables::TABLES;
 
