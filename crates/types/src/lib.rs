@@ -6,6 +6,7 @@ pub mod mode;
 pub mod money;
 pub mod page;
 pub mod permission;
+pub mod text;
 pub mod time;
 
 pub use error::{Error, ErrorCode, FieldError, Result};
