@@ -22,6 +22,6 @@ pub mod telemetry;
 pub use app::{App, Build, Parts};
 pub use caller::{Actor, ActorKind, Anonymous, Caller, CustomerCaller, KeyBinding, UserCaller};
 pub use clock::Clock;
-pub use module::Module;
+pub use module::{Module, Task};
 pub use sealer::Sealer;
 pub use tables::TABLES;

@@ -1,9 +1,11 @@
 //! What a part hands to the server: the one seam for everything that runs upward.
 
 use std::any::{Any, TypeId};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use storage::Table;
+use tokio_util::sync::CancellationToken;
 use types::Permission;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -11,6 +13,9 @@ use crate::app::App;
 use crate::authenticate::Authenticator;
 use crate::jobs::Handlers;
 use crate::outbox::Subscriber;
+
+/// Work that runs as long as the node does: it ends soon after the token is cancelled, and answers whoever waits on it.
+pub type Task = fn(App, CancellationToken) -> Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A part of the product, ready to be composed.
 #[derive(Default)]
@@ -23,6 +28,8 @@ pub struct Module {
     /// Pages and assets: not part of the API.
     pub pages: axum::Router<App>,
     pub jobs: Handlers,
+    /// Long-running work of every node, started with the server and stopped before it ends.
+    pub tasks: Vec<Task>,
     pub subscribers: Vec<Subscriber>,
     pub authenticators: Vec<Arc<dyn Authenticator>>,
     /// The permissions that the part's operations ask for.

@@ -1,1 +1,5 @@
 #![doc = include_str!("../README.md")]
+
+pub mod compose;
+pub mod lock;
+pub mod serve;

@@ -1,0 +1,225 @@
+//! What every test uses: a whole product in process, on one of the two databases.
+//!
+//! `both_databases!` turns one test into two. On SQLite each gets a copy of a prepared file; on PostgreSQL all share one database, so
+//! that every test is also a test of tenancy: nobody cleans up, and nobody may be in another's way. PostgreSQL's address comes
+//! from `cargo xtask test`; where it is missing the PostgreSQL half says that it is skipped, and fails in CI.
+
+mod answer;
+mod people;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ::runtime::config::{Config, Overrides, Sources};
+use ::runtime::crypto::password::PasswordHasher;
+use ::runtime::jobs::Worker;
+use ::runtime::{App, Clock};
+use axum::Router;
+use server::compose::{self, Composed};
+use storage::{Issuer, Reason, System};
+use tempfile::TempDir;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+use types::Timestamp;
+use types::id::WorkspaceId;
+
+pub use self::answer::{Answer, Call};
+pub use self::people::Member;
+
+/// Which database a test runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+/// Turns each test into one on SQLite and one on PostgreSQL.
+macro_rules! both_databases {
+    ($(async fn $name:ident($app:ident: TestApp) $body:block)*) => {
+        $(
+            mod $name {
+                #[allow(unused_imports)]
+                use super::*;
+
+                async fn test($app: &$crate::harness::TestApp) $body
+
+                #[test]
+                fn sqlite() {
+                    $crate::harness::run($crate::harness::Backend::Sqlite, test);
+                }
+
+                #[test]
+                fn postgres() {
+                    $crate::harness::run($crate::harness::Backend::Postgres, test);
+                }
+            }
+        )*
+    };
+}
+
+/// Runs one test on one database.
+pub fn run<F>(backend: Backend, test: F)
+where
+    F: AsyncFnOnce(&TestApp),
+{
+    if backend == Backend::Postgres && postgres_url().is_none() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "PLINTH_TEST_POSTGRES_URL is not set: run `cargo xtask test`"
+        );
+        println!("skipped: PLINTH_TEST_POSTGRES_URL is not set; `cargo xtask test` starts a PostgreSQL");
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let app = TestApp::start(backend).await;
+        test(&app).await;
+        app.stop().await;
+    });
+}
+
+fn postgres_url() -> Option<String> {
+    std::env::var("PLINTH_TEST_POSTGRES_URL").ok()
+}
+
+/// The whole product in process, with a clock that stands still.
+pub struct TestApp {
+    pub app: App,
+    pub router: Router,
+    pub openapi: utoipa::openapi::OpenApi,
+    stop: CancellationToken,
+    tasks: tokio_util::task::TaskTracker,
+    _folder: TempDir,
+}
+
+impl TestApp {
+    async fn start(backend: Backend) -> Self {
+        let folder = folder();
+        let config = match backend {
+            Backend::Sqlite => {
+                std::fs::copy(prepared_sqlite().await, folder.path().join("plinth.db")).unwrap();
+                config(&folder, None)
+            }
+            Backend::Postgres => {
+                prepare_postgres().await;
+                config(&folder, postgres_url())
+            }
+        };
+        let composed = assemble(config).await;
+        let (stop, tasks) = (CancellationToken::new(), tokio_util::task::TaskTracker::new());
+        for task in &composed.tasks {
+            tasks.spawn(task(composed.app.clone(), stop.clone()));
+        }
+        TestApp {
+            app: composed.app,
+            router: composed.router,
+            openapi: composed.openapi,
+            stop,
+            tasks,
+            _folder: folder,
+        }
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.app.db().close().await;
+    }
+
+    /// Runs what was enqueued for a workspace, until nothing is left.
+    pub async fn run_jobs(&self, workspace: WorkspaceId) -> u64 {
+        Worker::new(self.app.clone())
+            .drain(Some(workspace))
+            .await
+            .unwrap()
+    }
+
+    /// Moves the clock.
+    pub fn advance(&self, by: Duration) {
+        self.app.clock().advance(by);
+    }
+
+    /// The scope of the machinery, to look at what no caller may.
+    pub fn system(&self) -> System {
+        self.app.issuer().system(Reason::Operator)
+    }
+
+    /// Makes scopes.
+    pub fn issuer(&self) -> &Issuer {
+        self.app.issuer()
+    }
+}
+
+/// On a file system in memory where there is one: what a test writes need not reach a disk.
+fn folder() -> TempDir {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() {
+        TempDir::with_prefix_in("plinth-test-", memory)
+    } else {
+        TempDir::new()
+    }
+    .unwrap()
+}
+
+fn config(folder: &TempDir, postgres: Option<String>) -> Config {
+    let mut env = std::collections::BTreeMap::new();
+    if let Some(url) = postgres {
+        env.insert("PLINTH_DATABASE_URL".to_owned(), url);
+    }
+    // One root key for all: rows of the shared database are sealed under it.
+    env.insert(
+        "PLINTH_ROOT_KEY".to_owned(),
+        "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned(),
+    );
+    let mut overrides = Overrides::default();
+    overrides.set("data_dir", folder.path().to_str().unwrap());
+    let sources = Sources {
+        overrides,
+        env,
+        read: &|_| Err(std::io::ErrorKind::NotFound.into()),
+    };
+    ::runtime::config::load(&sources).unwrap().config
+}
+
+async fn assemble(config: Config) -> Composed {
+    let mut parts = compose::open_parts(config).await.unwrap();
+    parts.clock = Clock::manual(Timestamp::now());
+    // The least that argon2 allows: what these tests hash needs no protection.
+    parts.passwords = PasswordHasher::new(argon2::Params::new(8, 1, 1, None).unwrap());
+    compose::assemble(parts)
+}
+
+/// A database file with the schema and platform zero, made once.
+async fn prepared_sqlite() -> PathBuf {
+    static PREPARED: OnceCell<(TempDir, PathBuf)> = OnceCell::const_new();
+    let (_, file) = PREPARED
+        .get_or_init(|| async {
+            let folder = folder();
+            prepare(config(&folder, None)).await;
+            let file = folder.path().join("plinth.db");
+            (folder, file)
+        })
+        .await;
+    file.clone()
+}
+
+async fn prepare_postgres() {
+    static PREPARED: OnceCell<()> = OnceCell::const_new();
+    PREPARED
+        .get_or_init(|| async {
+            let folder = folder();
+            prepare(config(&folder, postgres_url())).await;
+        })
+        .await;
+}
+
+async fn prepare(config: Config) {
+    let composed = assemble(config).await;
+    compose::prepare(&composed.app).await.unwrap();
+    composed.app.db().close().await;
+}
