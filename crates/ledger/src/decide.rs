@@ -58,7 +58,7 @@ pub fn decide(overlay: &mut Overlay<'_>, request: &Request, now: Timestamp) -> R
 }
 
 /// Decides like [`decide`], but reserves the units for a new hold with that id instead of spending them. Rate limits are
-/// spent. The hold ends at `expires_at`, which must lie in the future: see [`crate::settle`] for how.
+/// spent. The hold ends at `expires_at`, which must lie in the future: see [`crate::settle()`] for how.
 pub fn reserve(
     overlay: &mut Overlay<'_>,
     request: &Request,

@@ -2,6 +2,7 @@
 
 pub mod allocation;
 pub mod amount;
+pub mod anchor;
 pub mod book;
 pub mod charge;
 pub mod correct;
@@ -20,6 +21,7 @@ pub mod subject;
 
 pub use allocation::{Allocation, GrantShare};
 pub use amount::{AmountError, Scale, Sign};
+pub use anchor::{Anchor, AnchorError};
 pub use book::{Base, Book, Changes, MemberKey, NotLoaded, Overlay, RateKey};
 pub use charge::Charge;
 pub use correct::{CorrectError, Corrected, Correction, CorrectionPart, correct};
@@ -31,7 +33,7 @@ pub use gcra::{Rate, RateError};
 pub use grant::{Grant, Rollover};
 pub use hold::{Hold, HoldPart, HoldStatus};
 pub use limit::{Limit, LimitError, Overage};
-pub use period::{Anchor, AnchorError, Period, PeriodKind, period_of};
+pub use period::{Period, PeriodKind, period_of};
 pub use rolling::{Ring, Window, WindowError};
 pub use settle::{HoldError, Settle, Settlement, expire, release, settle};
 pub use subject::{ParseSubjectKindError, Subject, SubjectKind};

@@ -1,12 +1,10 @@
 //! Periods: which half-open stretch of time `[start, end)` an instant belongs to. The kind belongs to the feature,
 //! the [`Anchor`] to the customer. Because the start is part of a counter's key, a new period needs no reset job.
 
-use jiff::Span;
-use jiff::civil::{DateTime, Time, date, time};
-use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde::{Deserialize, Serialize};
 use types::Timestamp;
 
+use crate::anchor::{Anchor, Step};
 use crate::rolling::Window;
 
 const HOUR_MICROS: i64 = 3_600_000_000;
@@ -51,189 +49,70 @@ impl Period {
     }
 }
 
-/// Where a customer's periods begin: a local date and time in a time zone. Any past or future one does; what counts is
-/// its minute (hours), time (days), weekday (weeks), day (months), and day and month (years).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "AnchorText", into = "AnchorText")]
-pub struct Anchor {
-    first: DateTime,
-    zone: TimeZone,
-}
-
-/// An anchor as it is stored and sent.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AnchorText {
-    /// Local date and time, such as `2026-01-31T00:00:00`.
-    first: DateTime,
-    /// IANA name, such as `Europe/Berlin`.
-    zone: String,
-}
-
-/// Why there is no such anchor.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AnchorError {
-    #[error("there is no time zone {0:?}; use an IANA name, such as Europe/Berlin")]
-    Zone(String),
-    #[error("a day of the month is from 1 to 31")]
-    Day,
-    #[error("the anchor's year is from 1900 to 2999")]
-    Year,
-}
-
-/// The distance between two boundaries of a calendar period.
-#[derive(Debug, Clone, Copy)]
-enum Step {
-    Days(i64),
-    Months(i64),
-}
-
-impl Anchor {
-    /// Periods of the calendar: midnight, Monday, the first of the month, 1 January, in the zone of that IANA name.
-    pub fn calendar(zone: &str) -> Result<Anchor, AnchorError> {
-        Anchor::monthly(1, Time::midnight(), zone)
-    }
-
-    /// Months (and years, from January) that start on that day, 1 to 31, at that local time.
-    pub fn monthly(day: i8, time: Time, zone: &str) -> Result<Anchor, AnchorError> {
-        if !(1..=31).contains(&day) {
-            return Err(AnchorError::Day);
-        }
-        // January 2024 has 31 days and starts on a Monday.
-        Anchor::new(date(2024, 1, day).to_datetime(time), zone)
-    }
-
-    /// Periods that start at the local date and time of that instant: the start of a subscription.
-    pub fn at(instant: Timestamp, zone: &str) -> Result<Anchor, AnchorError> {
-        let local = time_zone(zone)?.to_datetime(instant.to_jiff());
-        Anchor::new(local, zone)
-    }
-
-    /// Periods that start at a local date and time; fractions of a second are cut off.
-    pub fn new(first: DateTime, zone: &str) -> Result<Anchor, AnchorError> {
-        if !(1900..=2999).contains(&first.year()) {
-            return Err(AnchorError::Year);
-        }
-        Ok(Anchor {
-            first: first
-                .date()
-                .to_datetime(time(first.hour(), first.minute(), first.second(), 0)),
-            zone: time_zone(zone)?,
-        })
-    }
-
-    /// The local date and time that periods are counted from.
-    pub fn first(&self) -> DateTime {
-        self.first
-    }
-
-    /// The time zone's IANA name.
-    pub fn zone(&self) -> &str {
-        self.zone.iana_name().unwrap_or("UTC")
-    }
-
-    /// The start of the n-th calendar period from the anchor (negative: before it). A local time that daylight saving
-    /// skips is the same distance after the gap; one that happens twice is the first of the two.
-    ///
-    /// Always counted from the anchor itself, never from the period before: that is what keeps day 31.
-    fn boundary(&self, step: Step, n: i64) -> Option<jiff::Timestamp> {
-        let span: Span = match step {
-            Step::Days(days) => Span::new().try_days(days.checked_mul(n)?).ok()?,
-            Step::Months(months) => Span::new().try_months(months.checked_mul(n)?).ok()?,
-        };
-        let date = self.first.date().checked_add(span).ok()?;
-        let local = date.to_datetime(self.first.time());
-        self.zone.to_ambiguous_timestamp(local).compatible().ok()
-    }
-
-    fn calendar_period(&self, step: Step, at: Timestamp) -> Period {
-        let instant = at.to_jiff();
-        let today = self.zone.to_datetime(instant).date();
-        let first = self.first.date();
-        // The zone's offset moves the answer by at most one; a day that a zone skipped altogether by one more.
-        let mut n = match step {
-            Step::Days(days) => {
-                let elapsed_days = first.duration_until(today).as_hours() / 24;
-                elapsed_days.div_euclid(days)
-            }
-            Step::Months(months) => {
-                let years = i64::from(today.year()) - i64::from(first.year());
-                (years * 12 + i64::from(today.month()) - i64::from(first.month())).div_euclid(months)
-            }
-        };
-        while self.boundary(step, n).is_some_and(|start| start > instant) {
-            n -= 1;
-        }
-        while self.boundary(step, n + 1).is_some_and(|end| end <= instant) {
-            n += 1;
-        }
-        let start = self
-            .boundary(step, n)
-            .map_or(Timestamp::MIN, Timestamp::from_jiff);
-        let end = self.boundary(step, n + 1).map(Timestamp::from_jiff);
-        Period {
-            start,
-            // An end beyond the last instant that is told is no end.
-            end: end.filter(|end| *end > at),
-        }
-    }
-
-    fn hour(&self, at: Timestamp) -> Period {
-        let first = self
-            .boundary(Step::Days(1), 0)
-            .map_or(0, |first| first.as_microsecond());
-        let into = (at.as_micros() - first).rem_euclid(HOUR_MICROS);
-        let start = at.as_micros() - into;
-        let end = Timestamp::from_micros(start + HOUR_MICROS);
-        Period {
-            start: Timestamp::from_micros(start),
-            end: Some(end).filter(|end| *end > at),
-        }
-    }
-}
-
 /// The period of that kind and anchor that contains the instant. The periods of one kind and anchor tile all of time:
 /// no gap, no overlap.
 pub fn period_of(kind: PeriodKind, anchor: &Anchor, at: Timestamp) -> Period {
     match kind {
-        PeriodKind::Hour => anchor.hour(at),
-        PeriodKind::Day => anchor.calendar_period(Step::Days(1), at),
-        PeriodKind::Week => anchor.calendar_period(Step::Days(7), at),
-        PeriodKind::Month => anchor.calendar_period(Step::Months(1), at),
-        PeriodKind::Year => anchor.calendar_period(Step::Months(12), at),
+        PeriodKind::Hour => hour(anchor, at),
+        PeriodKind::Day => calendar_period(anchor, Step::Days(1), at),
+        PeriodKind::Week => calendar_period(anchor, Step::Days(7), at),
+        PeriodKind::Month => calendar_period(anchor, Step::Months(1), at),
+        PeriodKind::Year => calendar_period(anchor, Step::Months(12), at),
         PeriodKind::Never | PeriodKind::Rolling(_) => Period::ALWAYS,
     }
 }
 
-/// Looks the zone up in the database that is compiled in: the same on every node, and no file is read.
-fn time_zone(name: &str) -> Result<TimeZone, AnchorError> {
-    TimeZoneDatabase::bundled()
-        .get(name)
-        .ok()
-        .filter(|zone| !zone.is_unknown())
-        .ok_or_else(|| AnchorError::Zone(name.to_owned()))
-}
-
-impl TryFrom<AnchorText> for Anchor {
-    type Error = AnchorError;
-
-    fn try_from(text: AnchorText) -> Result<Anchor, AnchorError> {
-        Anchor::new(text.first, &text.zone)
+fn calendar_period(anchor: &Anchor, step: Step, at: Timestamp) -> Period {
+    let instant = at.to_jiff();
+    let today = anchor.date_at(at);
+    let first = anchor.first().date();
+    // A first guess by the local date. The time of day, days that a zone skipped and midnights that come twice move it by
+    // a step or two.
+    let mut n = match step {
+        Step::Days(days) => {
+            let elapsed_days = first.duration_until(today).as_hours() / 24;
+            elapsed_days.div_euclid(days)
+        }
+        Step::Months(months) => {
+            let years = i64::from(today.year()) - i64::from(first.year());
+            (years * 12 + i64::from(today.month()) - i64::from(first.month())).div_euclid(months)
+        }
+    };
+    while anchor.boundary(step, n).is_some_and(|start| start > instant) {
+        n -= 1;
+    }
+    while anchor.boundary(step, n + 1).is_some_and(|end| end <= instant) {
+        n += 1;
+    }
+    let start = anchor
+        .boundary(step, n)
+        .map_or(Timestamp::MIN, Timestamp::from_jiff);
+    let end = anchor.boundary(step, n + 1).map(Timestamp::from_jiff);
+    Period {
+        start,
+        // An end beyond the last instant that is told is no end.
+        end: end.filter(|end| *end > at),
     }
 }
 
-impl From<Anchor> for AnchorText {
-    fn from(anchor: Anchor) -> AnchorText {
-        AnchorText {
-            first: anchor.first,
-            zone: anchor.zone().to_owned(),
-        }
+fn hour(anchor: &Anchor, at: Timestamp) -> Period {
+    let first = anchor
+        .boundary(Step::Days(1), 0)
+        .map_or(0, |first| first.as_microsecond());
+    let into = (at.as_micros() - first).rem_euclid(HOUR_MICROS);
+    let start = at.as_micros() - into;
+    let end = Timestamp::from_micros(start + HOUR_MICROS);
+    Period {
+        start: Timestamp::from_micros(start),
+        end: Some(end).filter(|end| *end > at),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jiff::Span;
+    use jiff::civil::{Time, date};
     use proptest::prelude::*;
     use proptest::sample::select;
 
@@ -336,28 +215,12 @@ mod tests {
     }
 
     #[test]
-    fn anchors_that_cannot_be_are_refused() {
-        assert_eq!(
-            Anchor::calendar("Mars/Base"),
-            Err(AnchorError::Zone("Mars/Base".into()))
-        );
-        assert!(Anchor::calendar("Etc/Unknown").is_err());
-        assert_eq!(
-            Anchor::monthly(32, Time::midnight(), "UTC"),
-            Err(AnchorError::Day)
-        );
-        assert_eq!(
-            Anchor::new(date(1, 1, 1).at(0, 0, 0, 0), "UTC"),
-            Err(AnchorError::Year)
-        );
-    }
-
-    #[test]
-    fn an_anchor_survives_storage() {
-        let anchor = Anchor::monthly(31, time(9, 30, 0, 0), "Asia/Kolkata").unwrap();
-        let text = serde_json::to_string(&anchor).unwrap();
-        assert_eq!(text, r#"{"first":"2024-01-31T09:30:00","zone":"Asia/Kolkata"}"#);
-        assert_eq!(serde_json::from_str::<Anchor>(&text).unwrap(), anchor);
+    fn a_midnight_that_comes_twice_starts_one_day() {
+        // In St John's the clocks of 2010 went back at one past midnight, to the day before.
+        let anchor = Anchor::calendar("America/St_Johns").unwrap();
+        let day = period(PeriodKind::Day, &anchor, "2010-11-07T02:45:00Z");
+        assert_eq!(day.0, "2010-11-07T02:30:00.000000Z");
+        assert_eq!(day.1, "2010-11-08T03:30:00.000000Z");
     }
 
     #[test]

@@ -124,7 +124,7 @@ proptest! {
         let book = empty_book(&charges);
         let mut overlay = Overlay::begin(&book);
         let mut instant = now();
-        let mut latest = instant;
+        let mut latest = types::Timestamp::MIN;
         let mut granted = Vec::new();
         for (pause, amount) in steps {
             instant = types::Timestamp::from_micros(instant.as_micros() + pause);

@@ -396,7 +396,7 @@ fn run(world: World, schedule: &[(Vec<Step>, bool)]) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
     fn the_ledger_agrees_with_the_model((world, schedule) in (worlds(), schedules())) {
@@ -405,7 +405,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn the_same_schedule_gives_the_same_answers((world, schedule) in (worlds(), schedules())) {
