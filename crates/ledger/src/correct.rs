@@ -15,7 +15,7 @@ use crate::grant::{Grant, change_grants};
 pub struct Correction {
     /// Units to give back, above zero.
     pub amount: i64,
-    /// When the event was charged.
+    /// When the event was charged; of a settle, when its hold was made.
     pub charged_at: Timestamp,
     pub parts: Vec<CorrectionPart>,
 }

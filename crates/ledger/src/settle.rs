@@ -121,7 +121,7 @@ pub fn settle(overlay: &mut Overlay<'_>, settle: &Settle, now: Timestamp) -> Res
 pub fn release(overlay: &mut Overlay<'_>, hold: HoldId) -> Result<Hold, HoldError> {
     let mut hold = overlay.hold(hold)?.clone();
     match hold.status {
-        HoldStatus::Open => hold.end(overlay, HoldStatus::Released)?,
+        HoldStatus::Open => end(overlay, &mut hold, HoldStatus::Released)?,
         HoldStatus::Released | HoldStatus::Expired => {}
         HoldStatus::Settled => {
             return Err(HoldError::Settled {
@@ -137,9 +137,18 @@ pub fn release(overlay: &mut Overlay<'_>, hold: HoldId) -> Result<Hold, HoldErro
 pub fn expire(overlay: &mut Overlay<'_>, hold: HoldId, now: Timestamp) -> Result<Hold, HoldError> {
     let mut hold = overlay.hold(hold)?.clone();
     if hold.status == HoldStatus::Open && hold.expires_at <= now {
-        hold.end(overlay, HoldStatus::Expired)?;
+        end(overlay, &mut hold, HoldStatus::Expired)?;
     }
     Ok(hold)
+}
+
+/// Ends a hold wholly or, if something is not loaded, not at all.
+fn end(overlay: &mut Overlay<'_>, hold: &mut Hold, status: HoldStatus) -> Result<(), NotLoaded> {
+    let mut draft = Overlay::begin(&*overlay);
+    hold.end(&mut draft, status)?;
+    let changes = draft.into_changes();
+    overlay.merge(changes);
+    Ok(())
 }
 
 /// The units that a settle adds, if the hold can take it.

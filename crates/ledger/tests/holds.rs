@@ -163,6 +163,30 @@ fn a_released_hold_is_over() {
 }
 
 #[test]
+fn a_hold_whose_counters_are_not_all_loaded_ends_nowhere() {
+    let charges = [
+        charge_of(SubjectKind::EndUser, 11, Limit::unlimited()),
+        twelve()[0].clone(),
+    ];
+    let whole = empty_book(&charges);
+    let changes = held(&whole, &charges).into_changes();
+    let mut book = Book::new();
+    book.load_counter(charges[0].key, changes.counters.get(&charges[0].key).cloned());
+    book.load_hold(changes.holds[&hold_id(1)].clone());
+    let mut overlay = Overlay::begin(&book);
+    let missing = NotLoaded::Counter(charges[1].key);
+    assert_eq!(
+        release(&mut overlay, hold_id(1)),
+        Err(HoldError::NotLoaded(missing.clone()))
+    );
+    assert_eq!(
+        expire(&mut overlay, hold_id(1), in_a_minute()),
+        Err(HoldError::NotLoaded(missing))
+    );
+    assert!(overlay.changes().is_empty());
+}
+
+#[test]
 fn a_hold_charges_the_period_it_was_made_in() {
     let charges = twelve();
     let book = empty_book(&charges);
