@@ -43,7 +43,9 @@ fn anchor_schema() -> Object {
         .description(Some("IANA time zone, such as Europe/Berlin."));
     ObjectBuilder::new()
         .schema_type(Type::Object)
-        .description(Some("Where the customer's periods begin: what counts is its day, time and zone."))
+        .description(Some(
+            "Where the customer's periods begin: what counts is its day, time and zone.",
+        ))
         .property("first", first)
         .required("first")
         .property("zone", zone)
