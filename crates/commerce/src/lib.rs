@@ -3,10 +3,12 @@
 mod amount;
 pub mod api_keys;
 pub mod catalogue;
+mod cursor;
 pub mod customers;
 pub mod entitlements;
 pub mod features;
 pub mod gates;
+mod key;
 pub mod overrides;
 pub mod plans;
 pub mod platforms;
@@ -20,7 +22,7 @@ use types::Permission;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use amount::Amount;
-pub use shop::{MODE_HEADER, PLATFORM_HEADER, Shop, ShopCaller};
+pub use shop::{MODE_HEADER, PLATFORM_HEADER, Shop, ShopCaller, ShopHeaders};
 pub use tables::TABLES;
 
 /// This part, ready to be composed.
@@ -47,5 +49,5 @@ pub fn module() -> Module {
         Permission::UsageConsume,
     ];
     module.tables = TABLES;
-    module
+    api_keys::register(module)
 }

@@ -8,6 +8,7 @@ use runtime::{App, Caller};
 use storage::Tenant;
 use types::id::{PlatformId, WorkspaceId};
 use types::{Error, ErrorCode, Mode, Result};
+use utoipa::IntoParams;
 
 use crate::platforms;
 
@@ -29,6 +30,8 @@ pub struct Shop {
 pub struct ShopCaller {
     pub caller: Caller,
     pub shop: Shop,
+    /// Whether the platform is archived: then everything can be read, and nothing changed or used.
+    pub archived: bool,
 }
 
 impl ShopCaller {
@@ -52,19 +55,38 @@ impl ShopCaller {
                 return Err(Error::not_found("platform"));
             }
         }
-        platforms::exists(app, caller.tenant(), platform).await?;
+        let archived = platforms::of_tenant(app, caller.tenant(), platform)
+            .await?
+            .archived_at
+            .is_some();
         let shop = Shop {
             workspace: caller.workspace(),
             platform,
             mode,
         };
-        Ok(ShopCaller { caller, shop })
+        Ok(ShopCaller {
+            caller,
+            shop,
+            archived,
+        })
     }
 
     /// The scope to reach the shop's rows in.
     pub fn tenant(&self) -> Tenant {
         self.caller.tenant()
     }
+}
+
+/// The headers that name a shop, as the API's description tells them: `params(ShopHeaders)`.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct ShopHeaders {
+    /// The platform; a key of a platform needs not name it.
+    #[param(rename = "Plinth-Platform")]
+    pub platform: Option<PlatformId>,
+    /// `live` or `test`; a key needs not name it, anybody else works in live mode when it is absent.
+    #[param(rename = "Plinth-Mode")]
+    pub mode: Option<Mode>,
 }
 
 impl FromRequestParts<App> for ShopCaller {
@@ -91,7 +113,11 @@ impl FromRequestParts<App> for ShopCaller {
                     "name the platform in this header, or use a key of the platform",
                 )
             })?;
-        Ok(ShopCaller::enter(app, caller, platform, mode).await?)
+        let shop_caller = ShopCaller::enter(app, caller, platform, mode).await?;
+        if shop_caller.archived && !parts.method.is_safe() {
+            return Err(Error::not_found("platform").into());
+        }
+        Ok(shop_caller)
     }
 }
 
