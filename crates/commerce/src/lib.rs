@@ -17,6 +17,8 @@ pub mod subscriptions;
 mod tables;
 pub mod usage;
 
+use std::sync::Arc;
+
 use runtime::Module;
 use types::Permission;
 use utoipa_axum::router::OpenApiRouter;
@@ -27,7 +29,7 @@ pub use tables::TABLES;
 
 /// This part, ready to be composed.
 pub fn module() -> Module {
-    let mut module = Module::new("commerce");
+    let mut module = Module::new("commerce").with_service(Arc::new(usage::Committer::default()));
     module.routes = OpenApiRouter::new()
         .merge(platforms::routes())
         .merge(api_keys::routes())
@@ -48,6 +50,7 @@ pub fn module() -> Module {
         Permission::UsageRead,
         Permission::UsageConsume,
     ];
+    module.tasks.push(|app, stop| Box::pin(usage::run(app, stop)));
     module.tables = TABLES;
     api_keys::register(module)
 }

@@ -42,7 +42,7 @@ pub enum NotLoaded {
 }
 
 /// Something that decisions can be made on.
-pub trait Base {
+pub trait Base: Sync {
     fn counter(&self, key: &CounterKey) -> Result<&CounterState, NotLoaded>;
     fn grant(&self, id: GrantId) -> Result<&Grant, NotLoaded>;
     fn hold(&self, id: HoldId) -> Result<&Hold, NotLoaded>;

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use storage::{Reason, Scope, Tx};
+use storage::{Reason, Scope, System, Tx};
 use types::id::{EventId, PlatformId, WorkspaceId};
 use types::{Error, Mode, Result, Timestamp};
 
@@ -71,7 +71,27 @@ impl NewEvent {
 
 /// Writes an event in the caller's transaction.
 pub async fn emit<S: Scope>(tx: &mut Tx<S>, event: NewEvent, now: Timestamp) -> Result<EventId> {
-    let id = store::insert(tx, &event, now).await?;
+    let workspace = tx.scope().workspace();
+    write(tx, workspace, event, now).await
+}
+
+/// Writes an event of a workspace from a transaction that serves many: the group commit of usage.
+pub async fn emit_for(
+    tx: &mut Tx<System>,
+    workspace: WorkspaceId,
+    event: NewEvent,
+    now: Timestamp,
+) -> Result<EventId> {
+    write(tx, Some(workspace), event, now).await
+}
+
+async fn write<S: Scope>(
+    tx: &mut Tx<S>,
+    workspace: Option<WorkspaceId>,
+    event: NewEvent,
+    now: Timestamp,
+) -> Result<EventId> {
+    let id = store::insert(tx, workspace, &event, now).await?;
     tx.announce_work();
     Ok(id)
 }

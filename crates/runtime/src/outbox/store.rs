@@ -10,9 +10,13 @@ const INSERT: &str = "INSERT INTO outbox_events
     (workspace_id, event_id, platform_id, mode, kind, object_id, data, occurred_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
-pub(super) async fn insert<S: Scope>(tx: &mut Tx<S>, event: &NewEvent, now: Timestamp) -> Result<EventId> {
+pub(super) async fn insert<S: Scope>(
+    tx: &mut Tx<S>,
+    workspace: Option<WorkspaceId>,
+    event: &NewEvent,
+    now: Timestamp,
+) -> Result<EventId> {
     let id = EventId::generate();
-    let workspace = tx.scope().workspace();
     let data = event.data.to_string();
     let params = params![
         workspace,
