@@ -13,7 +13,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// The longest external id, in characters.
-pub const MAX_EXTERNAL_ID: usize = 255;
+pub const MAX_EXTERNAL_ID_CHARS: usize = 255;
 
 /// A customer, by `cus_…` or by external id. An external id never looks like an id of ours, so a text names one thing only.
 pub type CustomerRef = Reference<CustomerId>;
@@ -35,7 +35,7 @@ impl<K: Kind> FromStr for Reference<Id<K>> {
         if let Ok(id) = text.parse() {
             return Ok(Reference::Id(id));
         }
-        check_text(K::NOUN, text, 1, MAX_EXTERNAL_ID)?;
+        check_text(K::NOUN, text, 1, MAX_EXTERNAL_ID_CHARS)?;
         Ok(Reference::External(text.to_owned()))
     }
 }
@@ -53,7 +53,7 @@ impl<K: Kind> PartialSchema for Reference<Id<K>> {
         ObjectBuilder::new()
             .schema_type(Type::String)
             .min_length(Some(1))
-            .max_length(Some(MAX_EXTERNAL_ID))
+            .max_length(Some(MAX_EXTERNAL_ID_CHARS))
             .description(Some(format!(
                 "An id, {}_…, or the external id that it was created with.",
                 K::PREFIX
@@ -73,7 +73,7 @@ impl<K: Kind> ToSchema for Reference<Id<K>> {
 /// # Errors
 /// `validation_failed`, when it is empty, too long, or reads as an id of ours.
 pub(super) fn check_external_id<K: Kind>(external_id: &str) -> Result<()> {
-    check_text("external_id", external_id, 1, MAX_EXTERNAL_ID)?;
+    check_text("external_id", external_id, 1, MAX_EXTERNAL_ID_CHARS)?;
     if external_id.parse::<Id<K>>().is_ok() {
         let message = format!(
             "must be an id of yours; {}_… is an id that this API gives",
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn texts_that_name_nobody_are_refused() {
-        for text in ["", "a\0", &"a".repeat(MAX_EXTERNAL_ID + 1)] {
+        for text in ["", "a\0", &"a".repeat(MAX_EXTERNAL_ID_CHARS + 1)] {
             assert!(text.parse::<CustomerRef>().is_err(), "{text:?}");
             let json = serde_json::to_string(text).unwrap();
             assert!(serde_json::from_str::<CustomerRef>(&json).is_err(), "{text:?}");

@@ -5,10 +5,9 @@ use serde_json::json;
 use storage::{Row, Scope, Tenant, Tx, params};
 use types::id::CustomerId;
 use types::{Error, Page, PageRequest, Result, Timestamp};
-use uuid::Uuid;
 
 use super::{Customer, CustomerRef, Reference};
-use crate::Shop;
+use crate::{Shop, cursor};
 
 const INSERT: &str =
     "INSERT INTO customers (workspace_id, platform_id, mode, customer_id, external_id, name, email,
@@ -72,12 +71,7 @@ pub(super) async fn list(
     with_archived: bool,
     page: &PageRequest,
 ) -> Result<Page<Customer>> {
-    let before = match &page.cursor {
-        None => CustomerId::from_uuid(Uuid::max()),
-        Some(cursor) => cursor
-            .parse()
-            .map_err(|_| Error::invalid("cursor", "not a cursor of this list"))?,
-    };
+    let before: CustomerId = cursor::before(page)?;
     let params = params![
         tx.workspace(),
         shop.platform,
