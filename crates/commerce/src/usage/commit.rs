@@ -399,7 +399,7 @@ pub(super) async fn check(app: &App, order: &Order, now: Timestamp) -> Result<Us
     app.db()
         .of(system(app))
         .read(|mut tx| async move {
-            let ready = match Memory::default().resolve(&mut tx, order, now).await? {
+            let ready = match Memory::of_check().resolve(&mut tx, order, now).await? {
                 Resolved::Open(ready) => ready,
                 Resolved::Refused {
                     customer,

@@ -22,7 +22,7 @@ pub struct NewUsage {
     /// The customer, by id or by your own external id.
     #[schema(value_type = String, min_length = 1, max_length = 255, example = "acme")]
     pub customer: CustomerRef,
-    /// The customer's end user who did it, by id or by your own external id. They must exist.
+    /// The customer's end user who did it, by id or by your own external id; one whose external id is new is made.
     #[serde(default)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
     pub end_user: Option<EndUserRef>,

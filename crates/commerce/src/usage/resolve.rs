@@ -14,7 +14,7 @@ use types::{Error, ErrorCode, Mode, Result, Timestamp};
 use super::order::Order;
 use crate::Shop;
 use crate::catalogue::{OPERATOR_WORKSPACE, PLATFORM_ZERO};
-use crate::customers::{Customer, CustomerRef};
+use crate::customers::{Customer, CustomerRef, EndUserRef, end_users};
 use crate::features::Feature;
 use crate::{customers, entitlements, features, gates};
 
@@ -49,6 +49,8 @@ pub(super) struct Ready {
 /// Answers of the database that hold for the length of a batch.
 #[derive(Default)]
 pub(super) struct Memory {
+    /// Nothing may be written.
+    is_check: bool,
     customers: HashMap<(Shop, CustomerRef), Customer>,
     features: HashMap<(Shop, String), Feature>,
     limits: HashMap<(CustomerId, FeatureId), Option<Limit>>,
@@ -88,6 +90,11 @@ impl Ready {
 }
 
 impl Memory {
+    /// For a check, which writes nothing.
+    pub(super) fn of_check() -> Self {
+        Memory { is_check: true, ..Memory::default() }
+    }
+
     /// # Errors
     /// What is wrong with the order alone, such as `not_found`; or that the database does not answer.
     pub(super) async fn resolve(
@@ -127,13 +134,11 @@ impl Memory {
         let mut charges = Vec::with_capacity(2);
         let end_user = match &order.end_user {
             None => None,
-            Some(named) => {
-                let found = customers::store::find_end_user(tx, shop, customer.id, named).await?;
-                let id = found.ok_or_else(|| Error::not_found("end user"))?.id;
-                charges.push(charge(SubjectKind::EndUser, id.uuid(), Limit::unlimited()));
-                Some(id)
-            }
+            Some(named) => Some(self.end_user(tx, shop, customer.id, named, now).await?),
         };
+        if let Some(id) = end_user {
+            charges.push(charge(SubjectKind::EndUser, id.uuid(), Limit::unlimited()));
+        }
         charges.push(charge(SubjectKind::Customer, customer.id.uuid(), limit));
         let gate = self.gate(tx, shop, now).await?;
         let request = Request {
@@ -171,6 +176,29 @@ impl Memory {
         let found = feature(tx, shop, name).await?;
         self.features.insert(key, found.clone());
         Ok(found)
+    }
+
+    /// The end user that a call names. One who is named by the seller's own id for the first time is made: sellers need not
+    /// tell of each before their first call. A check makes nobody, so a new one stands for an id that nothing is counted
+    /// under.
+    async fn end_user(
+        &mut self,
+        tx: &mut Tx<System>,
+        shop: Shop,
+        customer: CustomerId,
+        named: &EndUserRef,
+        now: Timestamp,
+    ) -> Result<EndUserId> {
+        if let Some(found) = end_users::store::find_by_ref(tx, shop, customer, named).await? {
+            return Ok(found.id);
+        }
+        match named {
+            EndUserRef::Id(_) => Err(Error::not_found("end user")),
+            EndUserRef::External(_) if self.is_check => Ok(EndUserId::generate()),
+            EndUserRef::External(text) => {
+                Ok(end_users::ensure(tx, shop, customer, text, now).await?.0.id)
+            }
+        }
     }
 
     async fn limit(
