@@ -334,6 +334,11 @@ pub async fn revoke(app: &App, caller: &Caller, id: ApiKeyId) -> Result<ApiKey> 
     Ok(key)
 }
 
+/// Writes when keys were last used, which a server also does every few seconds.
+pub async fn write_uses(app: &App) -> Result<()> {
+    app.service::<Uses>()?.write(app).await
+}
+
 /// Adds the keys to their part: who recognises them, what is remembered of them, and the work that keeps it true.
 pub(crate) fn register(mut module: Module) -> Module {
     let (known, uses) = (Arc::<KnownKeys>::default(), Arc::<Uses>::default());

@@ -2,13 +2,13 @@
 
 use storage::{Row, System, Tenant, Tx, params};
 use types::id::{ApiKeyId, PlatformId, WorkspaceId};
-use types::{Error, Page, PageRequest, Permission, Result, Timestamp};
-use uuid::Uuid;
+use types::{Error, Mode, Page, PageRequest, Permission, Result, Timestamp};
 
 use super::rules::Reach;
 use super::secret::StoredSecret;
 use super::uses::Use;
 use super::{ApiKey, ApiKeyKind};
+use crate::cursor;
 
 const INSERT: &str = "INSERT INTO api_keys
     (workspace_id, api_key_id, platform_id, mode, kind, name, hint, secret_hash, pepper_id, scopes, created_by, created_at,
@@ -50,19 +50,14 @@ const LIST_OF_PLATFORM: &str = "SELECT * FROM api_keys
 
 /// Newest first: ids sort by their time.
 pub(super) async fn list(tx: &mut Tx<Tenant>, reach: Reach, page: &PageRequest) -> Result<Page<ApiKey>> {
-    let before = match &page.cursor {
-        None => ApiKeyId::from_uuid(Uuid::max()),
-        Some(cursor) => cursor
-            .parse()
-            .map_err(|_| Error::invalid("cursor", "not a cursor of this list"))?,
-    };
+    let before: ApiKeyId = cursor::before(page)?;
     let mut params = params![tx.workspace(), before, page.limit + 1];
     let rows = match reach.platform {
         None => tx.fetch_all(LIST, params).await?,
         Some(platform) => {
             let (first, second) = match reach.mode {
                 Some(mode) => (mode, mode),
-                None => (types::Mode::Live, types::Mode::Test),
+                None => (Mode::Live, Mode::Test),
             };
             params.extend(params![platform, first, second]);
             tx.fetch_all(LIST_OF_PLATFORM, params).await?

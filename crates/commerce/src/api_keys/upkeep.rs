@@ -8,12 +8,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::known::{CHANGED, KnownKeys};
-use super::uses::Uses;
 
 const WRITE_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(app: App, stop: CancellationToken) {
-    let (Ok(known), Ok(uses)) = (app.service::<KnownKeys>(), app.service::<Uses>()) else {
+    let Ok(known) = app.service::<KnownKeys>() else {
         return;
     };
     let mut changes = app.cache().subscribe(CHANGED).await;
@@ -27,14 +26,14 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
                 Some(Notice::Missed) => known.forget_all(),
                 None => break,
             },
-            _ = writes.tick() => write(&app, &uses).await,
+            _ = writes.tick() => write(&app).await,
         }
     }
-    write(&app, &uses).await;
+    write(&app).await;
 }
 
-async fn write(app: &App, uses: &Uses) {
-    if let Err(error) = uses.write(app).await {
+async fn write(app: &App) {
+    if let Err(error) = super::write_uses(app).await {
         tracing::debug!(%error, "when API keys were last used could not be written; later uses will be");
     }
 }
