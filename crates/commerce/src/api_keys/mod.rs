@@ -36,12 +36,11 @@ use self::uses::Uses;
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum ApiKeyKind {
-    /// For servers: whoever holds it acts with its scopes.
-    #[serde(rename = "sk")]
+    /// `sk_…`, for servers: whoever holds it acts with its scopes.
     Secret,
-    /// For pages and apps: anybody may see it, and it has no scopes.
-    #[serde(rename = "pk")]
+    /// `pk_…`, for pages and apps: anybody may see it, and it has no scopes.
     Publishable,
 }
 
@@ -109,10 +108,10 @@ pub struct NewApiKey {
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     pub kind: ApiKeyKind,
-    /// Without a platform it is a key of the workspace: `sk` and live.
+    /// Without a platform it is a key of the workspace: secret and live.
     pub platform: Option<PlatformId>,
     pub mode: Mode,
-    /// What it may do: at least one for `sk`, and none that whoever makes it lacks; none for `pk`.
+    /// What it may do: at least one for a secret key, and none that whoever makes it lacks; none for a publishable one.
     #[serde(default)]
     pub scopes: Vec<Permission>,
     /// An instant to come, from which on the key is refused.
