@@ -1,0 +1,47 @@
+//! Realms: pools of users, one for each platform and mode. The dashboard's own users are in the realm of platform zero.
+
+mod store;
+
+use commerce::catalogue::{OPERATOR_WORKSPACE, PLATFORM_ZERO};
+use runtime::audit::{self, NewEntry};
+use runtime::{Actor, App};
+use storage::{Reason, Scope, Tx};
+use types::id::{RealmId, RequestId};
+use types::{Mode, Result, Timestamp};
+use uuid::Uuid;
+
+/// The realm of the dashboard's users, `plt_plinth` live. A constant, so that nothing has to look it up; it is never
+/// changed, because every user and session carries it.
+pub const DASHBOARD: RealmId = RealmId::from_uuid(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0003));
+
+/// Makes the dashboard's realm, unless it is there. The operator's workspace must be.
+pub async fn ensure_dashboard_realm(app: &App) -> Result<()> {
+    let now = app.now();
+    app.db()
+        .of(app.issuer().system(Reason::StartUp))
+        .write(|mut tx| async move {
+            store::insert(
+                &mut tx,
+                DASHBOARD,
+                OPERATOR_WORKSPACE,
+                PLATFORM_ZERO,
+                Mode::Live,
+                now,
+            )
+            .await
+        })
+        .await
+}
+
+/// Records what a user did outside every workspace, in the history of the workspace that runs their realm.
+pub(crate) async fn record<S: Scope>(
+    tx: &mut Tx<S>,
+    realm: RealmId,
+    actor: Actor,
+    request: Option<RequestId>,
+    entry: NewEntry,
+    now: Timestamp,
+) -> Result<()> {
+    let owner = store::owner(tx, realm).await?;
+    audit::record_for(tx, owner, actor, request, entry, now).await
+}
