@@ -10,6 +10,7 @@ pub mod features;
 pub mod gates;
 mod key;
 pub mod overrides;
+mod patch;
 pub mod plans;
 pub mod platforms;
 mod shop;

@@ -2,7 +2,7 @@ use axum::Json;
 use axum::extract::State;
 use runtime::App;
 use runtime::http::{Body, Created, Failures, PageQuery, Params, Problem, Segments};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use types::Page;
 use types::id::FeatureId;
 use utoipa::{IntoParams, ToSchema};
@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Feature, FeatureChange, FeatureKind, MeterForm, NewFeature};
+use crate::patch::present;
 use crate::{ShopCaller, ShopHeaders};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -46,11 +47,6 @@ struct FeatureUpdate {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 40)]
     unit: Option<Option<String>>,
-}
-
-/// Keeps null apart from absence.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 #[derive(Deserialize, IntoParams)]
