@@ -9,7 +9,9 @@ use types::{Error, Result, Timestamp};
 
 use super::store::{self, Checkpoint};
 use crate::app::App;
-use crate::crypto::{CHAIN_START, KeyPair, PublicKey, Signature, canonical_json, chain_hash, purpose};
+use crate::crypto::{
+    CHAIN_START, KeyPair, PublicKey, RootKey, Signature, canonical_json, chain_hash, purpose,
+};
 
 /// Entries or links handled in one transaction.
 const BATCH: u32 = 500;
@@ -24,7 +26,7 @@ pub async fn seal(app: &App) -> Result<u64> {
         .of(system)
         .read(|mut tx| async move { store::workspaces_to_seal(&mut tx).await })
         .await?;
-    let key = signing_key(app);
+    let key = signing_key(app.root_keys().current());
     let (key, now) = (&key, app.now());
     let mut sealed = 0;
     for workspace in workspaces {
@@ -48,8 +50,8 @@ pub async fn seal(app: &App) -> Result<u64> {
     Ok(sealed)
 }
 
-fn signing_key(app: &App) -> KeyPair {
-    KeyPair::from_seed(app.root_keys().current().derive(purpose::AUDIT).expose())
+fn signing_key(root: &RootKey) -> KeyPair {
+    KeyPair::from_seed(root.derive(purpose::AUDIT).expose())
 }
 
 async fn seal_batch(tx: &mut Tx<System>, workspace: WorkspaceId) -> Result<u64> {
@@ -120,7 +122,7 @@ pub enum Fault {
     LinkMissing { position: i64 },
     /// A signed head is not in the chain any more: the chain was cut off or made anew.
     CheckpointBroken { position: i64 },
-    /// A checkpoint's signature does not fit what it signs.
+    /// A checkpoint was not signed with a key of this installation, or its signature does not fit what it signs.
     SignatureWrong { position: i64 },
 }
 
@@ -142,19 +144,26 @@ pub async fn verify(app: &App) -> Result<Vec<Verdict>> {
         .of(system)
         .read(|mut tx| async move { store::workspaces(&mut tx).await })
         .await?;
+    // A key that is not made from a root key of ours proves nothing: whoever rewrites a chain can sign it anew.
+    let keys: Vec<PublicKey> = app
+        .root_keys()
+        .iter()
+        .map(|root| signing_key(root).public_key())
+        .collect();
+    let keys = keys.as_slice();
     let mut verdicts = Vec::new();
     for workspace in workspaces {
         let verdict = app
             .db()
             .of(system)
-            .read(|mut tx| async move { verify_one(&mut tx, workspace).await })
+            .read(|mut tx| async move { verify_one(&mut tx, workspace, keys).await })
             .await?;
         verdicts.push(verdict);
     }
     Ok(verdicts)
 }
 
-async fn verify_one(tx: &mut Tx<System>, workspace: WorkspaceId) -> Result<Verdict> {
+async fn verify_one(tx: &mut Tx<System>, workspace: WorkspaceId, keys: &[PublicKey]) -> Result<Verdict> {
     let mut checkpoints = store::checkpoints(tx, workspace).await?.into_iter().peekable();
     let mut verdict = Verdict {
         workspace,
@@ -182,7 +191,7 @@ async fn verify_one(tx: &mut Tx<System>, workspace: WorkspaceId) -> Result<Verdi
                 let fits = checkpoint.position == found && checkpoint.hash == stored;
                 verdict
                     .faults
-                    .extend(checkpoint_fault(workspace, &checkpoint, fits));
+                    .extend(checkpoint_fault(workspace, &checkpoint, fits, keys));
             }
         }
         position = end;
@@ -203,17 +212,19 @@ fn link_fault(link: &Row, position: i64, previous: &[u8; 32], stored: &[u8; 32])
     Ok((next_hash(previous, link)? != *stored).then_some(Fault::EntryChanged { position, entry }))
 }
 
-fn checkpoint_fault(workspace: WorkspaceId, checkpoint: &Checkpoint, fits: bool) -> Option<Fault> {
+fn checkpoint_fault(
+    workspace: WorkspaceId,
+    checkpoint: &Checkpoint,
+    fits: bool,
+    keys: &[PublicKey],
+) -> Option<Fault> {
     let position = checkpoint.position;
     if !fits {
         return Some(Fault::CheckpointBroken { position });
     }
-    let key: Option<PublicKey> = checkpoint
-        .public_key
-        .as_slice()
-        .try_into()
-        .ok()
-        .and_then(|bytes| PublicKey::from_bytes(bytes).ok());
+    let key = keys
+        .iter()
+        .find(|key| key.as_bytes().as_slice() == checkpoint.public_key);
     let signature: Option<Signature> = checkpoint
         .signature
         .as_slice()
