@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use sqlx::{AssertSqlSafe, Executor, Row};
+use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 use types::{Error, Result, Timestamp};
 
 use super::error::from_sqlx;
@@ -147,11 +147,18 @@ pub(super) async fn snapshot(db: &SqliteDb, target: &Path) -> Result<()> {
     let name = target
         .to_str()
         .ok_or_else(|| Error::invalid("target", "the path is not valid Unicode"))?;
-    sqlx::query("VACUUM INTO $1")
-        .bind(name)
-        .execute(&db.readers)
+    // A reader may write nothing, not even a copy; this one leaves the pool for it.
+    let mut connection = db.readers.acquire().await.map_err(from_sqlx)?.detach();
+    connection
+        .execute("PRAGMA query_only = off")
         .await
         .map_err(from_sqlx)?;
+    sqlx::query("VACUUM INTO $1")
+        .bind(name)
+        .execute(&mut connection)
+        .await
+        .map_err(from_sqlx)?;
+    connection.close().await.map_err(from_sqlx)?;
     let file = tokio::fs::File::open(target)
         .await
         .map_err(|error| unwritable(target, error))?;
