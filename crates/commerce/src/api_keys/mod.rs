@@ -215,6 +215,16 @@ pub async fn get(app: &App, caller: &Caller, id: ApiKeyId) -> Result<ApiKey> {
         .await
 }
 
+/// Whether the workspace has a key of its own with this name that is neither revoked nor expired.
+pub async fn has_usable(app: &App, caller: &Caller, name: &str) -> Result<bool> {
+    caller.require(Permission::ApiKeysRead)?;
+    let now = app.now();
+    app.db()
+        .of(caller.tenant())
+        .read(|mut tx| async move { store::has_usable(&mut tx, name, now).await })
+        .await
+}
+
 /// Renames a key or ends it sooner.
 ///
 /// # Errors

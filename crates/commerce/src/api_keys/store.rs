@@ -77,6 +77,17 @@ pub(super) async fn count_usable(tx: &mut Tx<Tenant>, now: Timestamp) -> Result<
     row.get("usable")
 }
 
+const HAS_USABLE: &str = "SELECT api_key_id FROM api_keys
+    WHERE workspace_id = $1 AND platform_id IS NULL AND name = $2
+        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3) LIMIT 1";
+
+pub(super) async fn has_usable(tx: &mut Tx<Tenant>, name: &str, now: Timestamp) -> Result<bool> {
+    let row = tx
+        .fetch_optional(HAS_USABLE, params![tx.workspace(), name, now])
+        .await?;
+    Ok(row.is_some())
+}
+
 const UPDATE: &str = "UPDATE api_keys SET name = $3, expires_at = $4, revoked_at = $5, rotated_to = $6
     WHERE workspace_id = $1 AND api_key_id = $2";
 
