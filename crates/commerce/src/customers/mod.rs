@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use ledger::Anchor;
 use runtime::outbox::{self, NewEvent};
 use runtime::{App, audit};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use storage::{Scope, Tenant, Tx};
 use types::id::{self, CustomerId};
 use types::{Error, ErrorCode, Page, PageRequest, Permission, Result, Timestamp};
@@ -24,6 +24,7 @@ pub use self::rules::{
     MAX_EMAIL_CHARS, MAX_METADATA_ENTRIES, MAX_METADATA_KEY_CHARS, MAX_METADATA_VALUE_CHARS, MAX_NAME_CHARS,
 };
 
+use crate::patch::present;
 use crate::subscriptions;
 use crate::{Shop, ShopCaller};
 
@@ -86,11 +87,6 @@ pub struct CustomerUpdate {
     pub email: Option<Option<String>>,
     /// Takes the place of all metadata there is.
     pub metadata: Option<BTreeMap<String, String>>,
-}
-
-/// Tells a field that is null from one that is absent.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<String>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 /// Makes a customer, and subscribes them to the default plan of each group that has one.

@@ -4,6 +4,8 @@
 //! versions that the customer is subscribed to: unlimited before any number, a larger number before a smaller one, and
 //! between equals the group whose key comes first. Otherwise nothing: the customer is not entitled.
 
+use std::collections::HashMap;
+
 use ledger::Limit;
 use storage::{Scope, Tx};
 use types::id::{CustomerId, FeatureId, OverrideId, PlanGroupId, PlanId, SubscriptionId};
@@ -74,8 +76,35 @@ pub(crate) async fn resolve<S: Scope>(
     Ok(choose(standing, plans, now))
 }
 
+/// Everything that decides what a customer gets, of all features at once.
+pub(crate) struct Holdings {
+    pub(super) overrides: HashMap<FeatureId, OverrideSource>,
+    /// The running plans in the order of their groups' keys, each with what it gives.
+    pub(super) plans: Vec<(PlanSource, HashMap<FeatureId, Limit>)>,
+}
+
+impl Holdings {
+    /// Two statements.
+    pub(crate) async fn load<S: Scope>(tx: &mut Tx<S>, shop: Shop, customer: CustomerId) -> Result<Holdings> {
+        Ok(Holdings {
+            overrides: store::standing_overrides(tx, shop, customer).await?,
+            plans: store::running_plans_in_full(tx, shop, customer).await?,
+        })
+    }
+
+    /// As [`resolve`].
+    pub(crate) fn resolve(&self, feature: FeatureId, now: Timestamp) -> Resolved {
+        let plan = |(plan, gives): &(PlanSource, HashMap<FeatureId, Limit>)| PlanSource {
+            limit: gives.get(&feature).cloned(),
+            ..plan.clone()
+        };
+        let standing = self.overrides.get(&feature).cloned();
+        choose(standing, self.plans.iter().map(plan).collect(), now)
+    }
+}
+
 /// The rule. `plans` come in the order of their groups' keys.
-pub(super) fn choose(standing: Option<OverrideSource>, plans: Vec<PlanSource>, now: Timestamp) -> Resolved {
+fn choose(standing: Option<OverrideSource>, plans: Vec<PlanSource>, now: Timestamp) -> Resolved {
     let decisive = standing
         .clone()
         .filter(|standing| !standing.has_expired(now))

@@ -23,11 +23,13 @@ use crate::{Shop, ShopCaller};
 pub struct Subscription {
     pub id: SubscriptionId,
     pub customer: CustomerId,
-    pub plan_group: PlanGroupId,
-    pub plan: PlanId,
-    /// The plan's key, for people and code.
-    pub plan_key: String,
-    pub plan_version: i64,
+    /// The key of the plan's group.
+    pub group: String,
+    pub group_id: PlanGroupId,
+    /// The plan's key.
+    pub plan: String,
+    pub plan_id: PlanId,
+    pub version: i64,
     pub started_at: Timestamp,
     /// None while it runs.
     pub ended_at: Option<Timestamp>,
@@ -61,8 +63,8 @@ pub async fn create(app: &App, caller: &ShopCaller, input: &SubscriptionCreate) 
         .write(|mut tx| async move {
             let customer = customers::active(&mut tx, shop, &input.customer).await?;
             let offer = offer(&mut tx, shop, plan, input.version).await?;
-            if let Some(running) = store::find_running(&mut tx, shop, customer.id, offer.group).await? {
-                if running.plan == offer.plan && running.plan_version == offer.version {
+            if let Some(running) = store::find_running(&mut tx, shop, customer.id, offer.group_id).await? {
+                if running.plan_id == offer.plan_id && running.version == offer.version {
                     return Err(already_subscribed(&running));
                 }
                 finish(&mut tx, caller, running, now).await?;
@@ -86,7 +88,7 @@ async fn offer(tx: &mut Tx<Tenant>, shop: Shop, plan: &PlanRef, version: Option<
         (None, _) => return Err(Error::invalid("plan", "there is no such plan, or it is archived")),
     };
     if let Some(version) = version {
-        if !store::has_version(tx, shop, offer.plan, version).await? {
+        if !store::has_version(tx, shop, offer.plan_id, version).await? {
             let message = format!(
                 "the plan has no such version; its current one is {}",
                 offer.version
@@ -101,7 +103,7 @@ async fn offer(tx: &mut Tx<Tenant>, shop: Shop, plan: &PlanRef, version: Option<
 fn already_subscribed(running: &Subscription) -> Error {
     let detail = format!(
         "The customer is on version {} of the plan {} already.",
-        running.plan_version, running.plan_key
+        running.version, running.plan
     );
     Error::new(ErrorCode::AlreadyExists, detail).with_member("subscription", running.id.to_string())
 }
@@ -129,18 +131,19 @@ async fn start(
     let subscription = Subscription {
         id: SubscriptionId::generate(),
         customer,
-        plan_group: offer.group,
+        group: offer.group,
+        group_id: offer.group_id,
         plan: offer.plan,
-        plan_key: offer.plan_key,
-        plan_version: offer.version,
+        plan_id: offer.plan_id,
+        version: offer.version,
         started_at: now,
         ended_at: None,
     };
     store::insert(tx, caller.shop, &subscription).await?;
     let entry = audit::NewEntry::new("subscription.create", "subscription", subscription.id)
         .with_detail("customer", customer.to_string())
-        .with_detail("plan", subscription.plan.to_string())
-        .with_detail("plan_version", subscription.plan_version);
+        .with_detail("plan", subscription.plan_id.to_string())
+        .with_detail("version", subscription.version);
     audit::record(tx, &caller.caller, entry, now).await?;
     outbox::emit(
         tx,

@@ -27,16 +27,43 @@ impl PlanRef {
 
 /// A plan version that can be subscribed to.
 pub(super) struct Offer {
-    pub(super) group: PlanGroupId,
-    pub(super) plan: PlanId,
-    pub(super) plan_key: String,
+    pub(super) group: String,
+    pub(super) group_id: PlanGroupId,
+    pub(super) plan: String,
+    pub(super) plan_id: PlanId,
     pub(super) version: i64,
 }
 
-const OFFER_BY_ID: &str = "SELECT plan_group_id, plan_id, plan_key, current_version FROM plans
-    WHERE workspace_id = $1 AND platform_id = $2 AND mode = $3 AND plan_id = $4 AND archived_at IS NULL";
-const OFFERS_BY_KEY: &str = "SELECT plan_group_id, plan_id, plan_key, current_version FROM plans
-    WHERE workspace_id = $1 AND platform_id = $2 AND mode = $3 AND plan_key = $4 AND archived_at IS NULL";
+/// Plans that can be subscribed to, with the keys of their groups.
+macro_rules! select_offers {
+    ($which:literal) => {
+        concat!(
+            "SELECT p.*, g.group_key FROM plans p
+            JOIN plan_groups g ON g.workspace_id = p.workspace_id AND g.platform_id = p.platform_id
+                AND g.mode = p.mode AND g.plan_group_id = p.plan_group_id
+            WHERE p.workspace_id = $1 AND p.platform_id = $2 AND p.mode = $3 AND p.archived_at IS NULL AND ",
+            $which
+        )
+    };
+}
+
+/// Subscriptions with the keys of their plans and groups.
+macro_rules! select_subscriptions {
+    ($which:literal) => {
+        concat!(
+            "SELECT s.*, p.plan_key, g.group_key FROM subscriptions s
+            JOIN plans p ON p.workspace_id = s.workspace_id AND p.platform_id = s.platform_id
+                AND p.mode = s.mode AND p.plan_id = s.plan_id
+            JOIN plan_groups g ON g.workspace_id = s.workspace_id AND g.platform_id = s.platform_id
+                AND g.mode = s.mode AND g.plan_group_id = s.plan_group_id
+            WHERE s.workspace_id = $1 AND s.platform_id = $2 AND s.mode = $3 AND ",
+            $which
+        )
+    };
+}
+
+const OFFER_BY_ID: &str = select_offers!("p.plan_id = $4");
+const OFFERS_BY_KEY: &str = select_offers!("p.plan_key = $4");
 
 /// The current versions of the plans with that name: several, when several groups have a plan with the key.
 pub(super) async fn offers(tx: &mut Tx<Tenant>, shop: Shop, plan: &PlanRef) -> Result<Vec<Offer>> {
@@ -49,9 +76,7 @@ pub(super) async fn offers(tx: &mut Tx<Tenant>, shop: Shop, plan: &PlanRef) -> R
     rows.iter().map(offer).collect()
 }
 
-const DEFAULT_OFFERS: &str = "SELECT plan_group_id, plan_id, plan_key, current_version FROM plans
-    WHERE workspace_id = $1 AND platform_id = $2 AND mode = $3 AND is_default AND archived_at IS NULL
-    ORDER BY plan_group_id";
+const DEFAULT_OFFERS: &str = select_offers!("p.is_default ORDER BY g.group_key");
 
 /// The default plan of each group that has one.
 pub(super) async fn default_offers(tx: &mut Tx<Tenant>, shop: Shop) -> Result<Vec<Offer>> {
@@ -79,9 +104,9 @@ pub(super) async fn insert(tx: &mut Tx<Tenant>, shop: Shop, subscription: &Subsc
         shop.mode,
         subscription.id,
         subscription.customer,
-        subscription.plan_group,
-        subscription.plan,
-        subscription.plan_version,
+        subscription.group_id,
+        subscription.plan_id,
+        subscription.version,
         subscription.started_at,
     ];
     tx.execute(INSERT, params).await.map(drop)
@@ -100,10 +125,7 @@ pub(super) async fn set_ended(
     tx.execute(SET_ENDED, params).await.map(drop)
 }
 
-const FIND: &str = "SELECT s.*, p.plan_key FROM subscriptions s
-    JOIN plans p ON p.workspace_id = s.workspace_id AND p.platform_id = s.platform_id AND p.mode = s.mode
-        AND p.plan_id = s.plan_id
-    WHERE s.workspace_id = $1 AND s.platform_id = $2 AND s.mode = $3 AND s.subscription_id = $4";
+const FIND: &str = select_subscriptions!("s.subscription_id = $4");
 
 pub(super) async fn find(
     tx: &mut Tx<Tenant>,
@@ -115,11 +137,8 @@ pub(super) async fn find(
     row.as_ref().map(subscription).transpose()
 }
 
-const FIND_RUNNING: &str = "SELECT s.*, p.plan_key FROM subscriptions s
-    JOIN plans p ON p.workspace_id = s.workspace_id AND p.platform_id = s.platform_id AND p.mode = s.mode
-        AND p.plan_id = s.plan_id
-    WHERE s.workspace_id = $1 AND s.platform_id = $2 AND s.mode = $3 AND s.customer_id = $4 AND s.plan_group_id = $5
-        AND s.ended_at IS NULL";
+const FIND_RUNNING: &str =
+    select_subscriptions!("s.customer_id = $4 AND s.plan_group_id = $5 AND s.ended_at IS NULL");
 
 /// The customer's running subscription in the group.
 pub(super) async fn find_running(
@@ -133,11 +152,7 @@ pub(super) async fn find_running(
     row.as_ref().map(subscription).transpose()
 }
 
-const LIST: &str = "SELECT s.*, p.plan_key FROM subscriptions s
-    JOIN plans p ON p.workspace_id = s.workspace_id AND p.platform_id = s.platform_id AND p.mode = s.mode
-        AND p.plan_id = s.plan_id
-    WHERE s.workspace_id = $1 AND s.platform_id = $2 AND s.mode = $3 AND s.subscription_id < $4
-    ORDER BY s.subscription_id DESC LIMIT $5";
+const LIST: &str = select_subscriptions!("s.subscription_id < $4 ORDER BY s.subscription_id DESC LIMIT $5");
 
 /// Everybody's, newest first.
 pub(super) async fn list(tx: &mut Tx<Tenant>, shop: Shop, page: &PageRequest) -> Result<Page<Subscription>> {
@@ -147,11 +162,9 @@ pub(super) async fn list(tx: &mut Tx<Tenant>, shop: Shop, page: &PageRequest) ->
     page_of(&rows, page)
 }
 
-const LIST_OF: &str = "SELECT s.*, p.plan_key FROM subscriptions s
-    JOIN plans p ON p.workspace_id = s.workspace_id AND p.platform_id = s.platform_id AND p.mode = s.mode
-        AND p.plan_id = s.plan_id
-    WHERE s.workspace_id = $1 AND s.platform_id = $2 AND s.mode = $3 AND s.customer_id = $4 AND s.subscription_id < $5
-    ORDER BY s.subscription_id DESC LIMIT $6";
+const LIST_OF: &str = select_subscriptions!(
+    "s.customer_id = $4 AND s.subscription_id < $5 ORDER BY s.subscription_id DESC LIMIT $6"
+);
 
 /// One customer's, newest first.
 pub(super) async fn list_of(
@@ -184,9 +197,10 @@ fn page_of(rows: &[Row], page: &PageRequest) -> Result<Page<Subscription>> {
 
 fn offer(row: &Row) -> Result<Offer> {
     Ok(Offer {
-        group: row.get("plan_group_id")?,
-        plan: row.get("plan_id")?,
-        plan_key: row.get("plan_key")?,
+        group: row.get("group_key")?,
+        group_id: row.get("plan_group_id")?,
+        plan: row.get("plan_key")?,
+        plan_id: row.get("plan_id")?,
         version: row.get("current_version")?,
     })
 }
@@ -195,10 +209,11 @@ fn subscription(row: &Row) -> Result<Subscription> {
     Ok(Subscription {
         id: row.get("subscription_id")?,
         customer: row.get("customer_id")?,
-        plan_group: row.get("plan_group_id")?,
-        plan: row.get("plan_id")?,
-        plan_key: row.get("plan_key")?,
-        plan_version: row.get("plan_version")?,
+        group: row.get("group_key")?,
+        group_id: row.get("plan_group_id")?,
+        plan: row.get("plan_key")?,
+        plan_id: row.get("plan_id")?,
+        version: row.get("plan_version")?,
         started_at: row.get("started_at")?,
         ended_at: row.get("ended_at")?,
     })
