@@ -5,6 +5,7 @@
 mod harness;
 
 mod accounts;
+mod cli;
 mod commerce;
 mod runtime;
 mod whole;
