@@ -10,7 +10,7 @@ use runtime::audit::{self, NewEntry};
 use runtime::outbox::{self, NewEvent};
 use runtime::{Actor, App, Caller};
 use serde::{Deserialize, Serialize};
-use storage::{Scope, Tenant, Tx};
+use storage::{System, Tenant, Tx};
 use types::id::{RequestId, UserId, WorkspaceId};
 use types::{Error, ErrorCode, Page, PageRequest, Permission, Result, Role, Timestamp};
 use utoipa::ToSchema;
@@ -33,8 +33,8 @@ pub struct Member {
 }
 
 /// Makes somebody a member, in the transaction of whoever decided it. Not a second time: then their role stays.
-pub(crate) async fn join<S: Scope>(
-    tx: &mut Tx<S>,
+pub(crate) async fn join(
+    tx: &mut Tx<System>,
     workspace: WorkspaceId,
     user: &User,
     role: Role,
@@ -54,7 +54,8 @@ pub(crate) async fn join<S: Scope>(
         role,
         created_at: now,
     };
-    outbox::emit(tx, NewEvent::new("membership.created", user.id, &member)?, now).await?;
+    let event = NewEvent::new("membership.created", user.id, &member)?;
+    outbox::emit_for(tx, workspace, event, now).await?;
     Ok(())
 }
 

@@ -89,12 +89,8 @@ pub(crate) async fn found(
     let entry = NewEntry::new("workspace.create", "workspace", workspace.id);
     audit::record_for(tx, workspace.id, actor, request, entry, now).await?;
     memberships::join(tx, workspace.id, owner, Role::Owner, actor, request, now).await?;
-    outbox::emit(
-        tx,
-        NewEvent::new("workspace.created", workspace.id, &workspace)?,
-        now,
-    )
-    .await?;
+    let event = NewEvent::new("workspace.created", workspace.id, &workspace)?;
+    outbox::emit_for(tx, workspace.id, event, now).await?;
     Ok(workspace)
 }
 
