@@ -1,15 +1,17 @@
+//! The routes under `/v1/api_keys`.
+
 use axum::Json;
 use axum::extract::State;
 use runtime::http::{Body, Created, Failures, PageQuery, Params, Problem, Segments};
 use runtime::{App, Caller};
 use serde::Deserialize;
 use types::Page;
-use types::id::{ApiKeyId, PlatformId};
+use types::id::{ApiKeyId, PlatformId, WorkspaceId};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{ApiKey, ApiKeyChange, CreatedApiKey, NewApiKey, Rotation};
+use super::{ApiKey, ApiKeyChange, ApiKeyRotation, CreatedApiKey, NewApiKey};
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -23,7 +25,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     post,
     path = "/v1/api_keys",
     tag = "api_keys",
-    operation_id = "api_keys_create",
+    operation_id = "api_key_create",
+    params(("Plinth-Workspace" = Option<WorkspaceId>, Header, description = "The workspace, for a signed-in person")),
     request_body = NewApiKey,
     responses((status = 201, description = "The key and its secret", body = CreatedApiKey), Failures),
 )]
@@ -54,8 +57,11 @@ struct ListQuery {
     get,
     path = "/v1/api_keys",
     tag = "api_keys",
-    operation_id = "api_keys_list",
-    params(ListQuery),
+    operation_id = "api_key_list",
+    params(
+        ListQuery,
+        ("Plinth-Workspace" = Option<WorkspaceId>, Header, description = "The workspace, for a signed-in person"),
+    ),
     responses((status = 200, description = "A page of keys", body = Page<ApiKey>), Failures),
 )]
 async fn list(
@@ -77,8 +83,11 @@ async fn list(
     get,
     path = "/v1/api_keys/{api_key}",
     tag = "api_keys",
-    operation_id = "api_keys_get",
-    params(("api_key" = ApiKeyId, Path)),
+    operation_id = "api_key_get",
+    params(
+        ("api_key" = ApiKeyId, Path),
+        ("Plinth-Workspace" = Option<WorkspaceId>, Header, description = "The workspace, for a signed-in person"),
+    ),
     responses((status = 200, description = "The key", body = ApiKey), Failures),
 )]
 async fn get(
@@ -94,8 +103,11 @@ async fn get(
     patch,
     path = "/v1/api_keys/{api_key}",
     tag = "api_keys",
-    operation_id = "api_keys_update",
-    params(("api_key" = ApiKeyId, Path)),
+    operation_id = "api_key_update",
+    params(
+        ("api_key" = ApiKeyId, Path),
+        ("Plinth-Workspace" = Option<WorkspaceId>, Header, description = "The workspace, for a signed-in person"),
+    ),
     request_body = ApiKeyChange,
     responses((status = 200, description = "The key as it is now", body = ApiKey), Failures),
 )]
@@ -113,8 +125,11 @@ async fn update(
     delete,
     path = "/v1/api_keys/{api_key}",
     tag = "api_keys",
-    operation_id = "api_keys_revoke",
-    params(("api_key" = ApiKeyId, Path)),
+    operation_id = "api_key_revoke",
+    params(
+        ("api_key" = ApiKeyId, Path),
+        ("Plinth-Workspace" = Option<WorkspaceId>, Header, description = "The workspace, for a signed-in person"),
+    ),
     responses((status = 200, description = "The revoked key", body = ApiKey), Failures),
 )]
 async fn revoke(
@@ -130,16 +145,19 @@ async fn revoke(
     post,
     path = "/v1/api_keys/{api_key}/rotate",
     tag = "api_keys",
-    operation_id = "api_keys_rotate",
-    params(("api_key" = ApiKeyId, Path)),
-    request_body = Rotation,
+    operation_id = "api_key_rotate",
+    params(
+        ("api_key" = ApiKeyId, Path),
+        ("Plinth-Workspace" = Option<WorkspaceId>, Header, description = "The workspace, for a signed-in person"),
+    ),
+    request_body = ApiKeyRotation,
     responses((status = 201, description = "The new key and its secret", body = CreatedApiKey), Failures),
 )]
 async fn rotate(
     State(app): State<App>,
     caller: Caller,
     Segments(id): Segments<ApiKeyId>,
-    Body(rotation): Body<Rotation>,
+    Body(rotation): Body<ApiKeyRotation>,
 ) -> Result<Created<CreatedApiKey>, Problem> {
     Ok(Created(super::rotate(&app, &caller, id, rotation).await?))
 }

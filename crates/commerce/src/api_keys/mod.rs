@@ -131,7 +131,7 @@ pub struct ApiKeyChange {
 /// How a key is to be rotated.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Rotation {
+pub struct ApiKeyRotation {
     /// Seconds that the old key stays good beside the new one, at most 30 days.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 2_592_000)]
@@ -261,7 +261,12 @@ pub async fn update(app: &App, caller: &Caller, id: ApiKeyId, change: &ApiKeyCha
 /// # Errors
 /// `permission_denied` when the key may do what the caller may not, `conflict` when it is revoked, expired or rotated
 /// already, `not_found`.
-pub async fn rotate(app: &App, caller: &Caller, id: ApiKeyId, rotation: Rotation) -> Result<CreatedApiKey> {
+pub async fn rotate(
+    app: &App,
+    caller: &Caller,
+    id: ApiKeyId,
+    rotation: ApiKeyRotation,
+) -> Result<CreatedApiKey> {
     caller.require(Permission::ApiKeysManage)?;
     let now = app.now();
     rules::check_overlap(rotation.overlap_secs)?;
