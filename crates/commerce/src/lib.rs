@@ -25,6 +25,7 @@ use types::Permission;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use amount::Amount;
+pub use catalogue::Catalogue;
 pub use shop::{MODE_HEADER, PLATFORM_HEADER, Shop, ShopCaller, ShopHeaders};
 pub use tables::TABLES;
 
@@ -53,5 +54,5 @@ pub fn module() -> Module {
     ];
     module.tasks.push(|app, stop| Box::pin(usage::run(app, stop)));
     module.tables = TABLES;
-    api_keys::register(module)
+    gates::register(api_keys::register(module))
 }

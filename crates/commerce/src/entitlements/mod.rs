@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 pub(crate) use self::columns::LimitColumns;
 pub use self::explain::{Explanation, SourceForm, Verdict};
 pub(crate) use self::http::routes;
-pub(crate) use self::resolve::{Holdings, Resolved, resolve};
+pub(crate) use self::resolve::{Holdings, Resolved, Source, resolve};
 pub use self::standing::CounterForm;
 
 use self::standing::Standing;

@@ -2,7 +2,6 @@
 
 use runtime::outbox::{self, NewEvent};
 use runtime::{App, audit};
-use types::id::PlanGroupId;
 use types::text::check_text;
 use types::{Error, ErrorCode, Page, PageRequest, Permission, Result};
 
@@ -19,12 +18,7 @@ pub async fn create_group(app: &App, caller: &ShopCaller, key: &str, name: &str)
     check_key("key", key)?;
     check_text("name", name, 1, MAX_NAME_CHARS)?;
     let (now, shop) = (app.now(), caller.shop);
-    let group = &PlanGroup {
-        id: PlanGroupId::generate(),
-        key: key.to_owned(),
-        name: name.to_owned(),
-        created_at: now,
-    };
+    let group = &PlanGroup::new(key, name, now);
     app.db()
         .of(caller.tenant())
         .write(|mut tx| async move {

@@ -47,7 +47,7 @@ struct PlanCreate {
     name: String,
     /// Whether new customers are subscribed to it, in place of the group's default so far.
     #[serde(default)]
-    default: bool,
+    is_default: bool,
     /// Where it stands among the plans of its group.
     #[serde(default)]
     #[schema(minimum = 0, maximum = 1_000_000)]
@@ -66,7 +66,7 @@ struct PlanUpdate {
     #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
     /// True takes the place of the group's default so far.
-    default: Option<bool>,
+    is_default: Option<bool>,
     #[schema(minimum = 0, maximum = 1_000_000)]
     position: Option<i64>,
 }
@@ -131,7 +131,7 @@ async fn create(
         group: body.group,
         key: body.key,
         name: body.name,
-        is_default: body.default,
+        is_default: body.is_default,
         position: body.position,
         terms: Terms {
             price: body.price,
@@ -181,7 +181,7 @@ async fn update(
 ) -> Result<Json<Plan>, Problem> {
     let change = PlanChange {
         name: body.name,
-        is_default: body.default,
+        is_default: body.is_default,
         position: body.position,
     };
     Ok(Json(super::update(&app, &caller, id, &change).await?))

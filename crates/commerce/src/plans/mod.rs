@@ -50,7 +50,6 @@ pub struct Plan {
     pub key: String,
     pub name: String,
     /// Whether new customers are subscribed to it.
-    #[serde(rename = "default")]
     pub is_default: bool,
     /// Where it stands among the plans of its group.
     pub position: i64,
@@ -130,6 +129,27 @@ impl Interval {
     }
 }
 
+impl PlanGroup {
+    pub(crate) fn new(key: &str, name: &str, now: Timestamp) -> PlanGroup {
+        PlanGroup {
+            id: PlanGroupId::generate(),
+            key: key.to_owned(),
+            name: name.to_owned(),
+            created_at: now,
+        }
+    }
+}
+
+impl NewPlan {
+    /// What can be checked without the shop's features.
+    pub(crate) fn check(&self) -> Result<()> {
+        check_key("key", &self.key)?;
+        check_text("name", &self.name, 1, MAX_NAME_CHARS)?;
+        check_position(self.position)?;
+        self.terms.check()
+    }
+}
+
 impl Terms {
     /// What can be checked without the shop's features.
     pub(crate) fn check(&self) -> Result<()> {
@@ -157,10 +177,7 @@ impl Terms {
 /// `permission_denied`, `validation_failed`, `already_exists` for a key that the group has, `conflict` in platform zero.
 pub async fn create(app: &App, caller: &ShopCaller, new: &NewPlan) -> Result<Plan> {
     require_manage(caller)?;
-    check_key("key", &new.key)?;
-    check_text("name", &new.name, 1, MAX_NAME_CHARS)?;
-    check_position(new.position)?;
-    new.terms.check()?;
+    new.check()?;
     let (now, shop) = (app.now(), caller.shop);
     app.db()
         .of(caller.tenant())

@@ -160,20 +160,6 @@ pub(crate) async fn find_plan<S: Scope>(tx: &mut Tx<S>, shop: Shop, id: PlanId) 
     with_entitlements(tx, shop, row.as_ref()).await
 }
 
-const FIND_PLAN_BY_KEY: &str = select_plans!("AND g.group_key = $4 AND p.plan_key = $5");
-
-/// The plan with that key in that group, archived or not.
-pub(crate) async fn find_plan_by_key<S: Scope>(
-    tx: &mut Tx<S>,
-    shop: Shop,
-    group_key: &str,
-    key: &str,
-) -> Result<Option<Plan>> {
-    let params = params![shop.workspace, shop.platform, shop.mode, group_key, key];
-    let row = tx.fetch_optional(FIND_PLAN_BY_KEY, params).await?;
-    with_entitlements(tx, shop, row.as_ref()).await
-}
-
 async fn with_entitlements<S: Scope>(tx: &mut Tx<S>, shop: Shop, row: Option<&Row>) -> Result<Option<Plan>> {
     let Some(row) = row else {
         return Ok(None);
@@ -210,6 +196,23 @@ pub(super) async fn list_plans(
         page.limit + 1
     ];
     let rows = tx.fetch_all(LIST_PLANS, params).await?;
+    let plans = plans_with_entitlements(tx, shop, &rows).await?;
+    Ok(Page::from_overfetch(plans, page.limit, |plan: &Plan| {
+        plan.id.to_string()
+    }))
+}
+
+const ALL_PLANS: &str = select_plans!("ORDER BY p.plan_id");
+
+/// Every plan of the shop, archived or not: for reading the catalogue against them.
+pub(crate) async fn all_plans(tx: &mut Tx<Tenant>, shop: Shop) -> Result<Vec<Plan>> {
+    let params = params![tx.workspace(), shop.platform, shop.mode];
+    let rows = tx.fetch_all(ALL_PLANS, params).await?;
+    plans_with_entitlements(tx, shop, &rows).await
+}
+
+/// The plans of rows in the order of their ids.
+async fn plans_with_entitlements(tx: &mut Tx<Tenant>, shop: Shop, rows: &[Row]) -> Result<Vec<Plan>> {
     let mut plans = rows.iter().map(plan).collect::<Result<Vec<_>>>()?;
     if let (Some(first), Some(last)) = (plans.first(), plans.last()) {
         let params = params![tx.workspace(), shop.platform, shop.mode, first.id, last.id];
@@ -224,9 +227,7 @@ pub(super) async fn list_plans(
             plan.current.entitlements = by_plan.remove(&plan.id).unwrap_or_default();
         }
     }
-    Ok(Page::from_overfetch(plans, page.limit, |plan: &Plan| {
-        plan.id.to_string()
-    }))
+    Ok(plans)
 }
 
 const INSERT_VERSION: &str =

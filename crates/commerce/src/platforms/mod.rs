@@ -6,7 +6,7 @@ mod store;
 use runtime::outbox::{self, NewEvent};
 use runtime::{App, Caller, audit};
 use serde::{Deserialize, Serialize};
-use storage::Tenant;
+use storage::{Tenant, Tx};
 use types::id::PlatformId;
 use types::text::check_text;
 use types::{Error, ErrorCode, Mode, Page, PageRequest, Permission, Result, Timestamp};
@@ -159,6 +159,21 @@ pub async fn of_tenant(app: &App, tenant: Tenant, id: PlatformId) -> Result<Plat
         .read(|mut tx| async move { store::find(&mut tx, id).await })
         .await?;
     found(platform)
+}
+
+/// Makes a platform of that id, unless it is there. Whether it was made.
+pub(crate) async fn ensure(tx: &mut Tx<Tenant>, id: PlatformId, name: &str, now: Timestamp) -> Result<bool> {
+    if store::find(tx, id).await?.is_some() {
+        return Ok(false);
+    }
+    let platform = Platform {
+        id,
+        name: name.to_owned(),
+        created_at: now,
+        archived_at: None,
+    };
+    store::insert(tx, &platform).await?;
+    Ok(true)
 }
 
 /// A platform is live and test at once, so a test key must not change it.

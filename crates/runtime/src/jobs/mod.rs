@@ -77,7 +77,7 @@ pub async fn enqueue_at<S: Scope, J: Job>(
 }
 
 /// Enqueues a job on behalf of a workspace from outside it: what the outbox does for subscribers.
-pub(crate) async fn enqueue_for<J: Job>(
+pub async fn enqueue_for<J: Job>(
     tx: &mut Tx<storage::System>,
     workspace: Option<WorkspaceId>,
     job: &J,
