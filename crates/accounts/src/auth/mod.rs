@@ -98,7 +98,7 @@ pub async fn sign_up(app: &App, visitor: &Anonymous, client: &Client, input: Sig
             if !create(&mut tx, user, email, Some(phc), request, now).await? {
                 return Err(refused());
             }
-            let workspace = workspaces::found(&mut tx, user, workspace_name, request, now).await?;
+            let workspace = workspaces::found(app, &mut tx, user, workspace_name, request, now).await?;
             let session = open_session(&mut tx, user, token, client, request, now).await?;
             store::give_back(&mut tx, attempt).await?;
             Ok((session, workspace))

@@ -5,6 +5,7 @@ mod http;
 mod store;
 
 use commerce::catalogue::OPERATOR_WORKSPACE;
+use commerce::gates;
 use runtime::audit::{self, NewEntry};
 use runtime::outbox::{self, NewEvent};
 use runtime::{Actor, App, Caller, UserCaller};
@@ -71,8 +72,9 @@ pub async fn ensure_operator_workspace(app: &App) -> Result<()> {
         .await
 }
 
-/// Makes a workspace with its owner, in the transaction of whoever knows them.
+/// Makes a workspace with its owner, on the free plans of platform zero, in the transaction of whoever knows them.
 pub(crate) async fn found(
+    app: &App,
     tx: &mut Tx<System>,
     owner: &User,
     name: &str,
@@ -89,6 +91,7 @@ pub(crate) async fn found(
     let entry = NewEntry::new("workspace.create", "workspace", workspace.id);
     audit::record_for(tx, workspace.id, actor, request, entry, now).await?;
     memberships::join(tx, workspace.id, owner, Role::Owner, actor, request, now).await?;
+    gates::enrol(app, tx, workspace.id, now).await?;
     let event = NewEvent::new("workspace.created", workspace.id, &workspace)?;
     outbox::emit_for(tx, workspace.id, event, now).await?;
     Ok(workspace)
@@ -111,7 +114,7 @@ pub async fn create(app: &App, caller: &UserCaller, name: &str) -> Result<Worksp
         .of(app.issuer().system(Reason::Gates))
         .write(|mut tx| async move {
             let owner = users::store::get(&mut tx, caller.realm(), caller.user()).await?;
-            found(&mut tx, &owner, name, caller.request(), now).await
+            found(app, &mut tx, &owner, name, caller.request(), now).await
         })
         .await
 }
