@@ -117,7 +117,7 @@ impl Attempt {
         attempt
     }
 
-    /// An attempt that is about no account: making one, or coming in with a link.
+    /// An attempt that is about no account yet: making one.
     pub fn from_address(app: &App, realm: RealmId, network: IpAddr) -> Self {
         Attempt {
             subjects: vec![subject(app, realm, Scope::Address, &network.to_string())],
@@ -154,6 +154,14 @@ pub(super) async fn take(app: &App, attempt: &Attempt) -> Result<()> {
             }
             Ok(())
         })
+        .await
+}
+
+/// Takes back an attempt that was no guess, or a right one.
+pub(super) async fn give_back(app: &App, attempt: &Attempt) -> Result<()> {
+    app.db()
+        .of(app.issuer().visitor())
+        .write_locked(|mut tx| async move { store::give_back(&mut tx, attempt).await })
         .await
 }
 

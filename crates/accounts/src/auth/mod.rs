@@ -10,11 +10,12 @@ mod password;
 pub(crate) mod store;
 
 use runtime::audit::NewEntry;
+use runtime::crypto::OpaqueToken;
 use runtime::crypto::password::{PasswordContext, PasswordPolicy, Verification};
-use runtime::outbox::{self, NewEvent};
+use runtime::outbox::NewEvent;
 use runtime::{Actor, Anonymous, App, UserCaller};
 use serde::Deserialize;
-use storage::{Reason, Scope, Tx};
+use storage::{Reason, Scope, System, Tx};
 use types::id::RequestId;
 use types::{Error, ErrorCode, Result, Timestamp};
 use utoipa::ToSchema;
@@ -79,12 +80,20 @@ pub async fn sign_up(app: &App, visitor: &Anonymous, client: &Client, input: Sig
         .with(email.typed())
         .with(&name)
         .with(&workspace_name);
+    attempts::take(app, &attempt).await?;
     // Before anything is looked up: a taken address costs as much as a free one.
-    let phc = app
+    let hashed = app
         .passwords()
         .hash_checked(input.password.expose(), PasswordPolicy::SOLE_FACTOR, context)
-        .await?;
-    attempts::take(app, &attempt).await?;
+        .await;
+    let phc = match hashed {
+        Ok(phc) => phc,
+        Err(refused) => {
+            // Looking for a password that is accepted is no guess.
+            attempts::give_back(app, &attempt).await?;
+            return Err(refused.into());
+        }
+    };
 
     let token = sessions::new_token()?;
     let now = app.now();
@@ -172,8 +181,8 @@ pub async fn sign_out(app: &App, caller: &UserCaller) -> Result<()> {
 }
 
 /// Inserts a user with their password, if they have one, and tells of it. Whether the address was free.
-pub(crate) async fn create<S: Scope>(
-    tx: &mut Tx<S>,
+pub(crate) async fn create(
+    tx: &mut Tx<System>,
     user: &User,
     email: &Email,
     phc: Option<&str>,
@@ -188,7 +197,8 @@ pub(crate) async fn create<S: Scope>(
     }
     let entry = NewEntry::new("user.create", "user", user.id);
     realms::record(tx, user.realm, Actor::User(user.id), request, entry, now).await?;
-    outbox::emit(tx, NewEvent::new("user.created", user.id, user)?, now).await?;
+    let event = NewEvent::new("user.created", user.id, user)?;
+    realms::emit(tx, user.realm, event, now).await?;
     Ok(true)
 }
 
@@ -196,7 +206,7 @@ pub(crate) async fn create<S: Scope>(
 pub(crate) async fn open_session<S: Scope>(
     tx: &mut Tx<S>,
     user: &User,
-    token: &runtime::crypto::OpaqueToken,
+    token: &OpaqueToken,
     client: &Client,
     request: Option<RequestId>,
     now: Timestamp,

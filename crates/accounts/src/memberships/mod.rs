@@ -16,7 +16,7 @@ use types::{Error, ErrorCode, Page, PageRequest, Permission, Result, Role, Times
 use utoipa::ToSchema;
 
 pub(crate) use self::http::routes;
-pub(crate) use self::store::owners_first;
+pub(crate) use self::store::oldest_owner;
 
 use crate::realms;
 use crate::users::User;

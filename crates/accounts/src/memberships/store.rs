@@ -78,7 +78,7 @@ const OWNERS: &str = "SELECT u.* FROM memberships m
     WHERE m.workspace_id = $1 AND m.role = 'owner' ORDER BY m.created_at, m.user_id LIMIT 1";
 
 /// The owner who has been in a workspace longest and can sign in.
-pub(crate) async fn owners_first(tx: &mut Tx<System>, workspace: WorkspaceId) -> Result<Option<User>> {
+pub(crate) async fn oldest_owner(tx: &mut Tx<System>, workspace: WorkspaceId) -> Result<Option<User>> {
     let row = tx.fetch_optional(OWNERS, params![workspace]).await?;
     row.map(|row| users::store::read(&row)).transpose()
 }

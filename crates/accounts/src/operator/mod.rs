@@ -145,7 +145,7 @@ pub async fn enter(app: &App, visitor: &Anonymous, client: &Client, token: &str)
             if !store::use_up(&mut tx, hash, now).await? {
                 return Err(dead_link());
             }
-            let user = match memberships::owners_first(&mut tx, OPERATOR_WORKSPACE).await? {
+            let user = match memberships::oldest_owner(&mut tx, OPERATOR_WORKSPACE).await? {
                 Some(owner) => owner,
                 None => {
                     ensure_owner(&mut tx, email, LOCAL_NAME, None, request, now)

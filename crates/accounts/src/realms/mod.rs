@@ -4,8 +4,9 @@ mod store;
 
 use commerce::catalogue::{OPERATOR_WORKSPACE, PLATFORM_ZERO};
 use runtime::audit::{self, NewEntry};
+use runtime::outbox::{self, NewEvent};
 use runtime::{Actor, App};
-use storage::{Reason, Scope, Tx};
+use storage::{Reason, Scope, System, Tx};
 use types::id::{RealmId, RequestId};
 use types::{Mode, Result, Timestamp};
 use uuid::Uuid;
@@ -42,6 +43,13 @@ pub(crate) async fn record<S: Scope>(
     entry: NewEntry,
     now: Timestamp,
 ) -> Result<()> {
-    let owner = store::owner(tx, realm).await?;
-    audit::record_for(tx, owner, actor, request, entry, now).await
+    let workspace = store::get(tx, realm).await?.workspace;
+    audit::record_for(tx, workspace, actor, request, entry, now).await
+}
+
+/// Tells of something that happened to a user outside every workspace, to the workspace that runs their realm.
+pub(crate) async fn emit(tx: &mut Tx<System>, realm: RealmId, event: NewEvent, now: Timestamp) -> Result<()> {
+    let realm = store::get(tx, realm).await?;
+    let event = event.of_platform(realm.platform, realm.mode);
+    outbox::emit_for(tx, realm.workspace, event, now).await.map(drop)
 }

@@ -20,8 +20,19 @@ pub(super) async fn insert(
         .map(drop)
 }
 
-/// The workspace whose platform the realm's users belong to.
-pub(super) async fn owner<S: Scope>(tx: &mut Tx<S>, realm: RealmId) -> Result<WorkspaceId> {
-    const OWNER: &str = "SELECT workspace_id FROM realms WHERE realm_id = $1";
-    tx.fetch_one(OWNER, params![realm]).await?.get("workspace_id")
+/// A realm: whose platform its users belong to.
+pub(super) struct Realm {
+    pub workspace: WorkspaceId,
+    pub platform: PlatformId,
+    pub mode: Mode,
+}
+
+pub(super) async fn get<S: Scope>(tx: &mut Tx<S>, realm: RealmId) -> Result<Realm> {
+    const GET: &str = "SELECT workspace_id, platform_id, mode FROM realms WHERE realm_id = $1";
+    let row = tx.fetch_one(GET, params![realm]).await?;
+    Ok(Realm {
+        workspace: row.get("workspace_id")?,
+        platform: row.get("platform_id")?,
+        mode: row.get("mode")?,
+    })
 }

@@ -33,7 +33,7 @@ impl Email {
         }
         Ok(Email {
             typed: typed.to_owned(),
-            normalised: typed.nfc().collect::<String>().to_lowercase(),
+            normalised: typed.nfc().flat_map(char::to_lowercase).nfc().collect(),
         })
     }
 

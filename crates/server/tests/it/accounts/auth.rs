@@ -75,7 +75,13 @@ both_databases! {
         let answer = visitor.post("/v1/auth/sign-up", &again).await;
         assert!(answer.cookie("__Host-session").is_none());
         let problem = answer.refused(422, "validation_failed");
-        assert!(problem.get("errors").is_none(), "the field at fault would tell: {problem}");
+        assert!(problem.get("errors").is_none(), "{problem}");
+        for _ in 0..19 {
+            visitor.post("/v1/auth/sign-up", &again).await.refused(422, "validation_failed");
+        }
+        visitor.post("/v1/auth/sign-up", &again).await.refused(429, "rate_limited");
+        // The account has nothing to do with that.
+        let visitor = Visitor::of(app);
         sign_in(&visitor, &email, PASSWORD).await.expect(200);
         sign_in(&visitor, &email, "eleven loud walruses whistle").await.refused(401, "invalid_credentials");
     }
@@ -101,6 +107,16 @@ both_databases! {
             assert_eq!(problem["errors"][0]["field"], field, "{problem}");
             assert!(field != "password" || !problem.to_string().contains(value), "{problem}");
         }
+    }
+
+    async fn looking_for_a_password_that_is_accepted_is_no_guess(app: TestApp) {
+        let visitor = Visitor::of(app);
+        let mut body = sign_up_body(&new_email());
+        body["password"] = json!("too short");
+        for _ in 0..25 {
+            visitor.post("/v1/auth/sign-up", &body).await.refused(422, "validation_failed");
+        }
+        visitor.post("/v1/auth/sign-up", &sign_up_body(&new_email())).await.expect(201);
     }
 
     async fn a_wrong_address_and_a_wrong_password_give_the_same_bytes(app: TestApp) {
