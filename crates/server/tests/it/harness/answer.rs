@@ -1,10 +1,14 @@
 //! Requests and answers, without a socket.
 
+use std::net::{IpAddr, Ipv6Addr};
+
+use ::runtime::authenticate::ClientAddr;
 use axum::body::Body;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
+use types::id::RequestId;
 
 use super::TestApp;
 
@@ -82,6 +86,7 @@ impl Call<'_> {
             .body(Body::from(self.body))
             .unwrap();
         *request.headers_mut() = self.headers;
+        request.extensions_mut().insert(ClientAddr(somewhere()));
         let response = self.app.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
@@ -91,6 +96,11 @@ impl Call<'_> {
             body,
         }
     }
+}
+
+/// An address that nobody else has: tests share a database, and must not slow each other down as one guesser would be.
+fn somewhere() -> IpAddr {
+    Ipv6Addr::from_bits(RequestId::random().uuid().as_u128()).into()
 }
 
 impl Answer {
