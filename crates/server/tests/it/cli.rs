@@ -373,6 +373,12 @@ fn a_backup_is_whole_and_can_be_put_back() {
     );
 
     run(&folder, &["restore", "copy", "--data-dir", "new"]).expect(0);
+    let keyless = run(&folder, &[&bootstrap[..], &["--data-dir", "new"]].concat()).expect(1);
+    assert!(
+        keyless.err.contains("there is no root key at new/root.key"),
+        "{}",
+        keyless.err
+    );
     std::fs::copy(
         folder.path().join("plinth-data/root.key"),
         folder.path().join("new/root.key"),

@@ -1,6 +1,6 @@
 //! API keys: what they are made of, who may make which, and when they are refused.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::commerce::api_keys::{MAX_KEYS, write_uses};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use storage::params;
 use types::Mode;
 use types::id::ApiKeyId;
 
-use crate::harness::{Answer, Member, TestApp};
+use crate::harness::{Answer, Backend, Member, TestApp, run};
 
 const KEYS: &str = "/v1/api_keys";
 
@@ -243,7 +243,7 @@ both_databases! {
             let problem = try_out(app, wrong).await.refused(401, "unauthenticated");
             assert!(!problem.to_string().contains(wrong) || wrong == "sk_", "{problem}");
         }
-        let unknown = runtime_credential();
+        let unknown = unmade_key();
         try_out(app, &unknown).await.refused(401, "unauthenticated");
     }
 
@@ -288,8 +288,25 @@ both_databases! {
     }
 }
 
+#[test]
+fn another_node_refuses_a_revoked_key_within_a_second() {
+    run(Backend::Postgres, async |app: &TestApp| {
+        let other = TestApp::start(Backend::Postgres).await;
+        let ada = app.sign_up().await;
+        let (key, secret) = create(app, &ada, &workspace_key(&["api_keys:read"])).await;
+        try_out(&other, &secret).await.expect(200);
+        ada.signs(app.delete(&path(&key))).send().await.expect(200);
+        let revoked_at = Instant::now();
+        while try_out(&other, &secret).await.status == 200 {
+            assert!(revoked_at.elapsed() < Duration::from_secs(1));
+        }
+        try_out(&other, &secret).await.refused(401, "api_key_revoked");
+        other.stop().await;
+    });
+}
+
 /// A well-formed key that nobody made.
-fn runtime_credential() -> String {
+fn unmade_key() -> String {
     let kind = ::runtime::crypto::CredentialKind::Secret;
     let (_, text) = ::runtime::crypto::Credential::generate(kind, Mode::Live).unwrap();
     text.as_str().to_owned()
