@@ -3,7 +3,11 @@
 mod api_keys;
 mod customers;
 mod entitlements;
+mod features;
+mod gates;
 mod overrides;
+mod plans;
+mod platforms;
 mod records;
 mod subscriptions;
 mod usage;
