@@ -11,14 +11,13 @@ mod known;
 mod rules;
 mod secret;
 mod store;
+mod trail;
 mod upkeep;
 mod uses;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use runtime::audit::{self, NewEntry};
-use runtime::outbox::{self, NewEvent};
 use runtime::{App, Caller, Module};
 use serde::{Deserialize, Serialize};
 use storage::{Tenant, Tx};
@@ -32,6 +31,7 @@ pub use self::rules::{MAX_KEYS, MAX_OVERLAP_SECS, PLATFORM_SCOPES};
 use self::authenticate::KeyAuthenticator;
 use self::known::KnownKeys;
 use self::rules::Reach;
+use self::trail::{emit, record};
 use self::uses::Uses;
 
 /// What a key is for.
@@ -376,39 +376,4 @@ async fn save(tx: &mut Tx<Tenant>, known: &Arc<KnownKeys>, key: &ApiKey) -> Resu
     let (known, id) = (known.clone(), key.id);
     tx.after_commit(move || known.forget(id));
     Ok(())
-}
-
-async fn record(
-    tx: &mut Tx<Tenant>,
-    caller: &Caller,
-    action: &'static str,
-    key: &ApiKey,
-    now: Timestamp,
-) -> Result<()> {
-    let text = |instant: Option<Timestamp>| instant.map(|instant| instant.to_string());
-    let mut entry = NewEntry::new(action, "api_key", key.id)
-        .with_detail("hint", key.hint.as_str())
-        .with_detail(
-            "scopes",
-            key.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
-        )
-        .with_detail("expires_at", text(key.expires_at));
-    if let Some(platform) = key.platform {
-        entry = entry
-            .with_detail("platform", platform.to_string())
-            .with_detail("mode", key.mode.as_str());
-    }
-    if let Some(new) = key.rotated_to {
-        entry = entry.with_detail("rotated_to", new.to_string());
-    }
-    audit::record(tx, caller, entry, now).await
-}
-
-async fn emit(tx: &mut Tx<Tenant>, kind: &'static str, key: &ApiKey, now: Timestamp) -> Result<()> {
-    let event = NewEvent::new(kind, key.id, key)?;
-    let event = match key.platform {
-        Some(platform) => event.of_platform(platform, key.mode),
-        None => event,
-    };
-    outbox::emit(tx, event, now).await.map(drop)
 }
