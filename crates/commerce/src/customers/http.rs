@@ -77,7 +77,8 @@ async fn list(
 
 /// Get a customer, archived or not.
 #[utoipa::path(get, path = "/v1/customers/{customer}", tag = "customers", operation_id = "customer_get",
-    params(ShopHeaders, ("customer" = CustomerId, Path)), responses((status = 200, body = Customer), Failures))]
+    params(ShopHeaders, ("customer" = CustomerId, Path)),
+    responses((status = 200, body = Customer), Failures))]
 async fn get(
     State(app): State<App>,
     caller: ShopCaller,
@@ -100,8 +101,9 @@ async fn update(
 }
 
 /// Archive a customer: they keep what they have and can use nothing.
-#[utoipa::path(post, path = "/v1/customers/{customer}/archive", tag = "customers", operation_id = "customer_archive",
-    params(ShopHeaders, ("customer" = CustomerId, Path)), responses((status = 200, body = Customer), Failures))]
+#[utoipa::path(post, path = "/v1/customers/{customer}/archive", tag = "customers",
+    operation_id = "customer_archive", params(ShopHeaders, ("customer" = CustomerId, Path)),
+    responses((status = 200, body = Customer), Failures))]
 async fn archive(
     State(app): State<App>,
     caller: ShopCaller,

@@ -1,4 +1,5 @@
-//! Customers: who buys from a platform. A customer is an id with the seller's own names for it; people are elsewhere.
+//! Customers: who buys from a platform. A customer is an id with the seller's own names for it; people are
+//! elsewhere.
 
 pub mod end_users;
 mod http;
@@ -63,16 +64,16 @@ pub struct CustomerCreate {
     /// IANA time zone that the customer's periods begin in, such as `Europe/Berlin`; UTC when absent.
     #[schema(min_length = 1, max_length = 64)]
     pub time_zone: Option<String>,
-    /// Day that the customer's months begin on, at midnight; a month that lacks it begins on its last day. The first when
-    /// absent.
+    /// Day that the customer's months begin on, at midnight; a month that lacks it begins on its last day.
+    /// The first when absent.
     #[schema(minimum = 1, maximum = 31)]
     pub anchor_day: Option<i8>,
     /// In place of `anchor_day`: an instant that a period begins at, such as the start of a contract.
     pub anchor_at: Option<Timestamp>,
 }
 
-/// What of a customer changes: what is absent stays, null clears. The anchor never changes, since that would begin every
-/// running period anew.
+/// What of a customer changes: what is absent stays, null clears. The anchor never changes, since that would
+/// begin every running period anew.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CustomerUpdate {
@@ -171,7 +172,8 @@ pub async fn get(app: &App, caller: &ShopCaller, id: CustomerId) -> Result<Custo
     customer.ok_or_else(|| Error::not_found("customer"))
 }
 
-/// Changes what the seller knows of a customer; an archived one too, so that personal data can always be taken out.
+/// Changes what the seller knows of a customer; an archived one too, so that personal data can always be
+/// taken out.
 ///
 /// # Errors
 /// As [`create`]; `not_found`.

@@ -15,7 +15,8 @@ use utoipa::{PartialSchema, ToSchema};
 /// The longest external id, in characters.
 pub const MAX_EXTERNAL_ID_CHARS: usize = 255;
 
-/// A customer, by `cus_…` or by external id. An external id never looks like an id of ours, so a text names one thing only.
+/// A customer, by `cus_…` or by external id. An external id never looks like an id of ours, so a text names
+/// one thing only.
 pub type CustomerRef = Reference<CustomerId>;
 /// An end user of a customer, by `eus_…` or by external id.
 pub type EndUserRef = Reference<EndUserId>;

@@ -26,7 +26,8 @@ pub(super) fn check_name(name: &str) -> Result<()> {
     check_text("name", name, 1, MAX_NAME_CHARS)
 }
 
-/// A note for people, not something we send to: that there is something on both sides of the last `@` is enough.
+/// A note for people, not something we send to: that there is something on both sides of the last `@` is
+/// enough.
 pub(super) fn check_email(email: &str) -> Result<()> {
     check_text("email", email, 3, MAX_EMAIL_CHARS)?;
     match email.rsplit_once('@') {

@@ -61,7 +61,8 @@ pub(crate) async fn find_by_ref<S: Scope>(
 }
 
 const LIST: &str = "SELECT * FROM customers
-    WHERE workspace_id = $1 AND platform_id = $2 AND mode = $3 AND customer_id < $4 AND ($5 OR archived_at IS NULL)
+    WHERE workspace_id = $1 AND platform_id = $2 AND mode = $3 AND customer_id < $4
+        AND ($5 OR archived_at IS NULL)
     ORDER BY customer_id DESC LIMIT $6";
 
 /// Newest first.

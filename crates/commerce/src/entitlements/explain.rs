@@ -15,10 +15,12 @@ use crate::plans::OverageForm;
 
 /// Why an entitlement is what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = EntitlementExplanation)]
 pub struct Explanation {
     /// In a sentence.
     pub summary: String,
-    /// What was looked at, in this order: the override, the plan of each group, and nothing when none of them decides.
+    /// What was looked at, in this order: the override, the plan of each group, and nothing when none of them
+    /// decides.
     pub sources: Vec<ConsideredSource>,
     /// The counter that the figures come from; null unless the feature is metered.
     pub counter: Option<CounterForm>,
@@ -26,6 +28,7 @@ pub struct Explanation {
 
 /// Something that was looked at, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = EntitlementConsidered)]
 pub struct ConsideredSource {
     pub source: SourceForm,
     pub verdict: Verdict,
@@ -37,6 +40,7 @@ pub struct ConsideredSource {
 
 /// What a source gives of a feature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = EntitlementGift)]
 pub struct Gift {
     /// Null for unlimited, and for a boolean feature.
     pub limit: Option<Amount>,
@@ -69,6 +73,7 @@ pub enum SourceForm {
 /// What became of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = EntitlementVerdict)]
 pub enum Verdict {
     /// It decides.
     Won,

@@ -35,7 +35,8 @@ pub struct Entitlement {
     pub kind: FeatureKind,
     /// Whether the customer has the feature at all; for a boolean one: whether it is on.
     pub entitled: bool,
-    /// How much, in a period if the feature is metered; null for unlimited, and where there is nothing to limit.
+    /// How much, in a period if the feature is metered; null for unlimited, and where there is nothing to
+    /// limit.
     pub limit: Option<Amount>,
     /// Used in the current period; null unless the feature is metered, like the three that follow.
     pub used: Option<Amount>,
@@ -50,8 +51,8 @@ pub struct Entitlement {
     pub explain: Option<Explanation>,
 }
 
-/// What the customer may use of each feature of the platform, oldest feature first. Features that were archived are listed
-/// while the customer still has them.
+/// What the customer may use of each feature of the platform, oldest feature first. Features that were
+/// archived are listed while the customer still has them.
 ///
 /// # Errors
 /// `permission_denied`; `not_found` for the customer.

@@ -1,8 +1,9 @@
 //! Which source decides what a customer gets of a feature.
 //!
-//! A standing override that has not expired wins, whether it gives more or less. Otherwise the most generous of the plan
-//! versions that the customer is subscribed to: unlimited before any number, a larger number before a smaller one, and
-//! between equals the group whose key comes first. Otherwise nothing: the customer is not entitled.
+//! A standing override that has not expired wins, whether it gives more or less. Otherwise the most generous
+//! of the plan versions that the customer is subscribed to: unlimited before any number, a larger number
+//! before a smaller one, and between equals the group whose key comes first. Otherwise nothing: the customer
+//! is not entitled.
 
 use std::collections::HashMap;
 
@@ -62,8 +63,8 @@ impl OverrideSource {
     }
 }
 
-/// What the customer gets of the feature at that instant. Two statements; the customer's being archived is the caller's
-/// to look at.
+/// What the customer gets of the feature at that instant. Two statements; the customer's being archived is
+/// the caller's to look at.
 pub(crate) async fn resolve<S: Scope>(
     tx: &mut Tx<S>,
     shop: Shop,

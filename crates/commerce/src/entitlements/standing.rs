@@ -21,6 +21,7 @@ pub(super) struct Standing {
 
 /// The counter that the figures of an entitlement come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = EntitlementCounter)]
 pub struct CounterForm {
     /// When the current period began; null for a counter that never starts again and for a rolling one.
     pub period_start: Option<Timestamp>,

@@ -43,8 +43,8 @@ pub(super) async fn standing_overrides<S: Scope>(
         .collect()
 }
 
-/// The running subscriptions of a customer, each with what its plan version gives: of the features that `$which` adds a
-/// condition for, or of all.
+/// The running subscriptions of a customer, each with what its plan version gives: of the features that
+/// `$which` adds a condition for, or of all.
 macro_rules! select_running {
     ($which:literal) => {
         concat!(
@@ -67,7 +67,8 @@ macro_rules! select_running {
 
 const RUNNING_PLANS: &str = select_running!("AND e.feature_id = $5");
 
-/// The plan versions that the customer has, in the order of their groups' keys, with what each gives of the feature.
+/// The plan versions that the customer has, in the order of their groups' keys, with what each gives of the
+/// feature.
 pub(super) async fn running_plans<S: Scope>(
     tx: &mut Tx<S>,
     shop: Shop,

@@ -23,7 +23,8 @@ pub struct OverrideCreate {
     pub feature: String,
     /// False takes the feature away; then there is nothing else to say of it.
     pub granted: bool,
-    /// How much: said for integer and metered features, null for unlimited; left out for boolean ones, which are on.
+    /// How much: said for integer and metered features, null for unlimited; left out for boolean ones, which
+    /// are on.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<Amount>)]
     pub limit: Option<Option<Amount>>,

@@ -44,7 +44,8 @@ struct OverrideQuery {
     cursor: Option<String>,
 }
 
-/// Give a customer something of a feature whatever their plans say, or take it away; the override that stood there ends.
+/// Give a customer something of a feature whatever their plans say, or take it away; the override that stood
+/// there ends.
 #[utoipa::path(post, path = "/v1/overrides", tag = "overrides", operation_id = "override_create",
     params(ShopHeaders), request_body = OverrideCreate, responses((status = 201, body = Override), Failures))]
 async fn create(
@@ -81,7 +82,8 @@ async fn list(
 
 /// Get an override, removed or not.
 #[utoipa::path(get, path = "/v1/overrides/{override}", tag = "overrides", operation_id = "override_get",
-    params(ShopHeaders, ("override" = OverrideId, Path)), responses((status = 200, body = Override), Failures))]
+    params(ShopHeaders, ("override" = OverrideId, Path)),
+    responses((status = 200, body = Override), Failures))]
 async fn get(
     State(app): State<App>,
     caller: ShopCaller,
@@ -91,9 +93,9 @@ async fn get(
 }
 
 /// Remove an override: the customer's plans decide again.
-#[utoipa::path(post, path = "/v1/overrides/{override}/remove", tag = "overrides", operation_id = "override_remove",
-    params(ShopHeaders, ("override" = OverrideId, Path)), request_body = OverrideRemove,
-    responses((status = 200, body = Override), Failures))]
+#[utoipa::path(post, path = "/v1/overrides/{override}/remove", tag = "overrides",
+    operation_id = "override_remove", params(ShopHeaders, ("override" = OverrideId, Path)),
+    request_body = OverrideRemove, responses((status = 200, body = Override), Failures))]
 async fn remove(
     State(app): State<App>,
     caller: ShopCaller,

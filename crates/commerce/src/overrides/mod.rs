@@ -1,5 +1,5 @@
-//! Overrides: what one customer gets of a feature whatever their plans say, more or less, until it expires or is removed.
-//! Each has a reason, and one stands for each customer and feature.
+//! Overrides: what one customer gets of a feature whatever their plans say, more or less, until it expires or
+//! is removed. Each has a reason, and one stands for each customer and feature.
 
 mod form;
 mod http;

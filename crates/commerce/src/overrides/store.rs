@@ -116,7 +116,8 @@ pub(super) async fn list(
 }
 
 const LIST_OF: &str = select_overrides!(
-    "o.customer_id = $4 AND o.override_id < $5 AND ($6 OR o.removed_at IS NULL) ORDER BY o.override_id DESC LIMIT $7"
+    "o.customer_id = $4 AND o.override_id < $5 AND ($6 OR o.removed_at IS NULL)
+        ORDER BY o.override_id DESC LIMIT $7"
 );
 
 /// One customer's, newest first.

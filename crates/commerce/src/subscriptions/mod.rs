@@ -1,5 +1,5 @@
-//! Subscriptions: which version of which plan a customer has. One runs for each customer and group of plans; it keeps its
-//! version until somebody changes it.
+//! Subscriptions: which version of which plan a customer has. One runs for each customer and group of plans;
+//! it keeps its version until somebody changes it.
 
 mod http;
 mod store;
@@ -52,8 +52,9 @@ pub struct SubscriptionCreate {
 /// Subscribes a customer to a plan version, and ends the subscription they had in its group, in one step.
 ///
 /// # Errors
-/// `permission_denied`; `not_found` for the customer; `validation_failed` for a plan or version that there is not, or a key
-/// that several groups have; `customer_archived`; `already_exists`, when the customer has just that.
+/// `permission_denied`; `not_found` for the customer; `validation_failed` for a plan or version that there is
+/// not, or a key that several groups have; `customer_archived`; `already_exists`, when the customer has just
+/// that.
 pub async fn create(app: &App, caller: &ShopCaller, input: &SubscriptionCreate) -> Result<Subscription> {
     caller.caller.require(Permission::CustomersManage)?;
     let (now, shop) = (app.now(), caller.shop);

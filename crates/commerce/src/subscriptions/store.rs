@@ -94,7 +94,8 @@ pub(super) async fn has_version(tx: &mut Tx<Tenant>, shop: Shop, plan: PlanId, v
 }
 
 const INSERT: &str = "INSERT INTO subscriptions
-    (workspace_id, platform_id, mode, subscription_id, customer_id, plan_group_id, plan_id, plan_version, started_at)
+    (workspace_id, platform_id, mode, subscription_id, customer_id, plan_group_id, plan_id, plan_version,
+        started_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
 pub(super) async fn insert(tx: &mut Tx<Tenant>, shop: Shop, subscription: &Subscription) -> Result<()> {

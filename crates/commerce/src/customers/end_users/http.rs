@@ -26,8 +26,8 @@ struct EndUserCreate {
 }
 
 /// Create an end user of a customer, or get the one that has this external id.
-#[utoipa::path(post, path = "/v1/customers/{customer}/end_users", tag = "end_users", operation_id = "end_user_create",
-    params(ShopHeaders, ("customer" = CustomerId, Path)), request_body = EndUserCreate,
+#[utoipa::path(post, path = "/v1/customers/{customer}/end_users", tag = "end_users",
+    operation_id = "end_user_create", params(ShopHeaders, ("customer" = CustomerId, Path)), request_body = EndUserCreate,
     responses((status = 200, description = "New or known", body = EndUser), Failures))]
 async fn create(
     State(app): State<App>,
@@ -40,8 +40,8 @@ async fn create(
 }
 
 /// List a customer's end users, newest first.
-#[utoipa::path(get, path = "/v1/customers/{customer}/end_users", tag = "end_users", operation_id = "end_user_list",
-    params(ShopHeaders, ("customer" = CustomerId, Path), PageQuery),
+#[utoipa::path(get, path = "/v1/customers/{customer}/end_users", tag = "end_users",
+    operation_id = "end_user_list", params(ShopHeaders, ("customer" = CustomerId, Path), PageQuery),
     responses((status = 200, body = Page<EndUser>), Failures))]
 async fn list(
     State(app): State<App>,

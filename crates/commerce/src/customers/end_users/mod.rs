@@ -1,4 +1,5 @@
-//! End users: the people behind a customer, as far as usage is counted for each. Here one is an id and nothing else.
+//! End users: the people behind a customer, as far as usage is counted for each. Here one is an id and
+//! nothing else.
 
 mod http;
 pub(crate) mod store;
@@ -77,7 +78,8 @@ pub async fn list(
         .await
 }
 
-/// The end user of an existing customer with that external id, and whether it is new. The external id has been checked.
+/// The end user of an existing customer with that external id, and whether it is new. The external id has
+/// been checked.
 pub(crate) async fn ensure<S: Scope>(
     tx: &mut Tx<S>,
     shop: Shop,

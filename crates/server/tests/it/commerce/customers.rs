@@ -83,7 +83,8 @@ both_databases! {
         let shop = app.open_shop().await;
         let body = json!({"name": "Before", "email": "a@example.com", "metadata": {"a": "1"}});
         let before = create(app, &shop, body).await.expect(201);
-        let after = update(app, &shop, &id(&before), json!({"name": "After", "email": null})).await.expect(200);
+        let change = json!({"name": "After", "email": null});
+        let after = update(app, &shop, &id(&before), change).await.expect(200);
         let mut expected = before.clone();
         expected["name"] = json!("After");
         expected["email"] = Value::Null;
@@ -172,7 +173,8 @@ both_databases! {
         stranger.signs(app.get(&path)).send().await.refused(404, "not_found");
         stranger.signs(app.get(&format!("{path}/end_users"))).send().await.refused(404, "not_found");
         stranger.signs(app.post(&format!("{path}/archive"))).send().await.refused(404, "not_found");
-        update(app, &stranger, &shop.customer.to_string(), json!({"name": "Mine"})).await.refused(404, "not_found");
+        let mine = json!({"name": "Mine"});
+        update(app, &stranger, &shop.customer.to_string(), mine).await.refused(404, "not_found");
         // The other mode of the same platform is another shop, too.
         let live = shop.owner.signs(app.get(&path)).header("plinth-platform", shop.platform);
         live.send().await.refused(404, "not_found");
@@ -185,8 +187,9 @@ both_databases! {
         let reader = key_with(app, &shop, &["customers:read"]).await;
         let path = format!("/v1/customers/{}", shop.customer);
         app.get(&path).key(&reader).send().await.expect(200);
-        app.post("/v1/customers").key(&reader).json(&json!({})).send().await.refused(403, "permission_denied");
         let name = json!({"name": "x"});
+        let refused = app.post("/v1/customers").key(&reader).json(&name).send().await;
+        refused.refused(403, "permission_denied");
         app.patch(&path).key(&reader).json(&name).send().await.refused(403, "permission_denied");
         app.post(&format!("{path}/archive")).key(&reader).send().await.refused(403, "permission_denied");
         let ada = json!({"external_id": "ada"});

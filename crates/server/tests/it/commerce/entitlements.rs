@@ -28,8 +28,8 @@ async fn consume(app: &TestApp, shop: &TestShop, amount: i64) {
         .expect(200);
 }
 
-/// A boolean, an integer and a finely metered feature, and a second group whose plan has more calls than `free` of the
-/// first has.
+/// A boolean, an integer and a finely metered feature, and a second group whose plan has more calls than `free` of
+/// the first.
 async fn stock(app: &TestApp, shop: &TestShop) {
     post(
         app,
@@ -93,12 +93,12 @@ both_databases! {
         subscribe(app, &shop, "team").await;
 
         let sso = entitlement(app, &shop, "sso").await;
-        assert_eq!((&sso["kind"], &sso["entitled"]), (&json!("boolean"), &json!(true)));
-        assert_eq!((&sso["limit"], &sso["used"], &sso["explain"]["counter"]), (&Value::Null, &Value::Null, &Value::Null));
+        assert_eq!(json!([sso["kind"], sso["entitled"], sso["limit"]]), json!(["boolean", true, null]));
+        assert_eq!(json!([sso["used"], sso["explain"]["counter"]]), json!([null, null]));
         let seats = entitlement(app, &shop, "seats").await;
-        assert_eq!((&seats["limit"], &seats["used"]), (&json!(3), &Value::Null));
+        assert_eq!(json!([seats["limit"], seats["used"]]), json!([3, null]));
         let storage = entitlement(app, &shop, "storage").await;
-        assert_eq!((&storage["limit"], &storage["used"], &storage["remaining"]), (&json!("2.5"), &json!("0"), &json!("2.5")));
+        assert_eq!(json!([storage["limit"], storage["used"], storage["remaining"]]), json!(["2.5", "0", "2.5"]));
         assert!(storage["reset_at"].is_string());
     }
 
@@ -106,13 +106,13 @@ both_databases! {
         let shop = app.open_shop().await;
         consume(app, &shop, 3).await;
         let calls = entitlement(app, &shop, "calls").await;
-        assert_eq!((&calls["limit"], &calls["used"], &calls["remaining"]), (&json!(5), &json!(3), &json!(2)));
+        assert_eq!(json!([calls["limit"], calls["used"], calls["remaining"]]), json!([5, 3, 2]));
         let counter = &calls["explain"]["counter"];
-        assert_eq!((&counter["used"], &counter["held"], &counter["overrun"]), (&json!(3), &json!(0), &json!(0)));
+        assert_eq!(json!([counter["used"], counter["held"], counter["overrun"]]), json!([3, 0, 0]));
         assert_eq!(counter["period_end"], calls["reset_at"]);
         app.advance(Duration::from_secs(32 * 86_400));
         let calls = entitlement(app, &shop, "calls").await;
-        assert_eq!((&calls["used"], &calls["remaining"]), (&json!(0), &json!(5)));
+        assert_eq!(json!([calls["used"], calls["remaining"]]), json!([0, 5]));
     }
 
     async fn the_most_generous_plan_decides_and_says_so(app: TestApp) {
@@ -152,7 +152,10 @@ both_databases! {
         let shop = app.open_shop().await;
         stock(app, &shop).await;
         let storage = entitlement(app, &shop, "storage").await;
-        assert_eq!((&storage["entitled"], &storage["limit"], &storage["remaining"]), (&json!(false), &Value::Null, &json!("0")));
+        assert_eq!(
+            json!([storage["entitled"], storage["limit"], storage["remaining"]]),
+            json!([false, null, "0"])
+        );
         assert_eq!(verdicts(&storage), [("plan", "not_included"), ("nothing", "won")]);
     }
 
@@ -160,7 +163,8 @@ both_databases! {
         let shop = app.open_shop().await;
         stock(app, &shop).await;
         subscribe(app, &shop, "team").await;
-        let body = json!({"customer": "acme", "feature": "seats", "granted": true, "limit": null, "reason": "Friends."});
+        let body = json!({"customer": "acme", "feature": "seats", "granted": true, "limit": null,
+            "reason": "Friends."});
         post(app, &shop, "/v1/overrides", body).await;
         consume(app, &shop, 2).await;
         let base = format!("/v1/customers/{}/entitlements", shop.customer);
@@ -191,7 +195,8 @@ both_databases! {
         }
         let path = format!("/v1/customers/{}/entitlements", shop.customer);
         let page = shop.signs(app.get(&path)).send().await.expect(200);
-        let features: Vec<&Value> = page["data"].as_array().unwrap().iter().map(|one| &one["feature"]).collect();
+        let listed = page["data"].as_array().unwrap();
+        let features: Vec<&Value> = listed.iter().map(|one| &one["feature"]).collect();
         assert_eq!(features, ["calls", "seats", "storage"]);
     }
 

@@ -5,7 +5,8 @@ use storage::params;
 
 use crate::harness::{TestApp, TestShop};
 
-/// The actions on a target that the workspace's history tells, oldest first, each with its reason if it has one.
+/// The actions on a target that the workspace's history tells, oldest first, each with its reason if it has
+/// one.
 pub async fn history(app: &TestApp, shop: &TestShop, target: &str) -> Vec<(String, Option<String>)> {
     const ENTRIES: &str = "SELECT action, reason FROM audit_entries
         WHERE workspace_id = $1 AND target_id = $2 ORDER BY audit_entry_id";

@@ -26,8 +26,9 @@ both_databases! {
     async fn a_new_subscription_takes_the_place_of_the_running_one(app: TestApp) {
         let shop = app.open_shop().await;
         let free = all(app, &shop).await.remove(0);
-        let paid = subscribe(app, &shop, json!({"customer": shop.customer, "plan": "paid"})).await.expect(201);
-        assert_eq!((&paid["group"], &paid["plan"], &paid["version"]), (&json!("main"), &json!("paid"), &json!(1)));
+        let body = json!({"customer": shop.customer, "plan": "paid"});
+        let paid = subscribe(app, &shop, body).await.expect(201);
+        assert_eq!(json!([paid["group"], paid["plan"], paid["version"]]), json!(["main", "paid", 1]));
         let listed = all(app, &shop).await;
         assert_eq!(listed[0], paid);
         assert_eq!(listed[1]["id"], free["id"]);
@@ -81,7 +82,8 @@ both_databases! {
         subscribe(app, &shop, back).await.expect(201);
         assert_eq!(limit().await, 5);
         for version in [0, 3, i64::MAX] {
-            let problem = subscribe(app, &shop, json!({"customer": "acme", "plan": "free", "version": version})).await;
+            let body = json!({"customer": "acme", "plan": "free", "version": version});
+            let problem = subscribe(app, &shop, body).await;
             assert_eq!(problem.refused(422, "validation_failed")["errors"][0]["field"], "version");
         }
     }
@@ -108,7 +110,8 @@ both_databases! {
             assert_eq!(problem.refused(422, "validation_failed")["errors"][0]["field"], "plan", "{plan:?}");
         }
         subscribe(app, &shop, json!({"customer": "nobody", "plan": "paid"})).await.refused(404, "not_found");
-        subscribe(app, &shop, json!({"customer": "", "plan": "paid"})).await.refused(422, "validation_failed");
+        let nameless = json!({"customer": "", "plan": "paid"});
+        subscribe(app, &shop, nameless).await.refused(422, "validation_failed");
         shop.signs(app.get("/v1/subscriptions?customer=nobody")).send().await.refused(404, "not_found");
     }
 
