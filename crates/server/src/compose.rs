@@ -54,7 +54,7 @@ pub fn tables() -> Vec<Table> {
 
 /// Opens what the configuration names, and puts the parts together on it.
 pub async fn open(config: Config) -> Result<Composed> {
-    let composed = assemble(open_parts(config).await?);
+    let composed = assemble(open_parts(config).await?, modules());
     prepare(&composed.app).await?;
     Ok(composed)
 }
@@ -96,8 +96,7 @@ pub async fn prepare(app: &App) -> Result<()> {
 }
 
 /// Puts the parts together on what was opened.
-pub fn assemble(parts: Parts) -> Composed {
-    let mut modules = modules();
+pub fn assemble(parts: Parts, mut modules: Vec<Module>) -> Composed {
     let app = App::new(parts, &mut modules);
     let mut api = OpenApiRouter::new();
     let mut self_idempotent = OpenApiRouter::new();
@@ -204,8 +203,15 @@ fn root_key(config: &Config) -> Result<RootKey> {
     match &config.root_key.value {
         Some(text) => RootKey::from_text(text.expose_secret())
             .map_err(|error| Error::invalid("root_key.value", error.to_string())),
-        None => RootKey::load_or_create(&config.root_key.path)
-            .map_err(|error| Error::invalid("root_key.path", error.to_string())),
+        None => {
+            let path = &config.root_key.path;
+            // A new key beside an old database would open nothing in it: then the old one has been lost on the way.
+            let read = match &config.database.url {
+                DatabaseUrl::Sqlite(database) if database.exists() => RootKey::load(path),
+                _ => RootKey::load_or_create(path),
+            };
+            read.map_err(|error| Error::invalid("root_key.path", error.to_string()))
+        }
     }
 }
 

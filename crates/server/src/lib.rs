@@ -2,5 +2,6 @@
 
 pub mod cli;
 pub mod compose;
+pub mod demo;
 pub mod lock;
 pub mod serve;

@@ -19,16 +19,18 @@ use crate::lock::DataDirLock;
 /// File in the data directory with the address that a running server listens on.
 pub const ADDRESS_FILE: &str = "address";
 
-/// A server that listens and has not started to answer.
+/// A server that listens and works, and has not started to answer.
 pub struct Server {
     composed: Composed,
     listener: TcpListener,
     metrics: Option<TcpListener>,
+    tasks: TaskTracker,
+    stop_tasks: CancellationToken,
     _lock: DataDirLock,
 }
 
 impl Server {
-    /// Takes the data directory, opens everything and binds the ports.
+    /// Takes the data directory, binds the ports, opens everything and starts the parts' tasks.
     pub async fn open(mut config: Config) -> Result<Self> {
         compose::make_private_folder(&config.server.data_dir)?;
         let lock = DataDirLock::take(&config.server.data_dir)?;
@@ -46,10 +48,17 @@ impl Server {
         };
         let composed = compose::open(config).await?;
         write_address(&composed.app, address).await?;
+        let (tasks, stop_tasks) = (TaskTracker::new(), CancellationToken::new());
+        for task in &composed.tasks {
+            tasks.spawn(task(composed.app.clone(), stop_tasks.clone()));
+        }
+        tasks.spawn(Worker::new(composed.app.clone()).run(stop_tasks.clone()));
         Ok(Server {
             composed,
             listener,
             metrics,
+            tasks,
+            stop_tasks,
             _lock: lock,
         })
     }
@@ -61,21 +70,16 @@ impl Server {
     /// Answers requests until `stop`, then finishes what is under way, within the configured time.
     pub async fn run(self, stop: CancellationToken) -> Result<()> {
         let app = self.composed.app.clone();
-        let (tracker, tasks_stop) = (TaskTracker::new(), CancellationToken::new());
-        for task in &self.composed.tasks {
-            tracker.spawn(task(app.clone(), tasks_stop.clone()));
-        }
-        tracker.spawn(Worker::new(app.clone()).run(tasks_stop.clone()));
         if let Some(listener) = self.metrics {
             let recorder = Metrics::install().map_err(Error::internal)?;
             let stopped = stop.clone().cancelled_owned();
-            tracker.spawn(async move {
+            self.tasks.spawn(async move {
                 if let Err(error) = recorder.serve(listener, stopped).await {
                     tracing::error!(%error, "the metrics server stopped");
                 }
             });
         }
-        tracker.close();
+        self.tasks.close();
 
         let patience = Duration::from_secs(app.config().server.shutdown_timeout_secs);
         let service = self
@@ -92,8 +96,8 @@ impl Server {
             }
         };
         // Only now: requests that are being finished need the group commit.
-        tasks_stop.cancel();
-        if tokio::time::timeout(patience, tracker.wait()).await.is_err() {
+        self.stop_tasks.cancel();
+        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
             tracing::warn!("jobs were still under way when the time to stop was over; they will run again");
         }
         let _ = tokio::fs::remove_file(app.config().server.data_dir.join(ADDRESS_FILE)).await;

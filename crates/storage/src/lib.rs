@@ -12,4 +12,3 @@ pub use db::{
 };
 pub use scope::{Issuer, Person, Reason, Role, Scope, System, Tenant, Visitor};
 pub use tables::{Class, Erasure, Retention, Table};
-

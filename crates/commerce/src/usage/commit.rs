@@ -422,7 +422,15 @@ pub(super) async fn check(app: &App, order: &Order, now: Timestamp) -> Result<Us
                     return Err(gate_refusal(&decision, &ready));
                 }
             }
-            let decision = ledger::check(&book, &ready.request, now).map_err(Error::internal)?;
+            let mut decision = ledger::check(&book, &ready.request, now).map_err(Error::internal)?;
+            // The figures are those of now: what a check asks about has not happened.
+            decision.counters.clear();
+            for charge in &ready.request.charges {
+                decision
+                    .counters
+                    .push(charge.view(&book, now).map_err(Error::internal)?);
+            }
+            decision.warnings.clear();
             Ok(Usage::from_decision(
                 order,
                 ready.customer,

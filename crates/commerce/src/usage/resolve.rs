@@ -92,7 +92,10 @@ impl Ready {
 impl Memory {
     /// For a check, which writes nothing.
     pub(super) fn of_check() -> Self {
-        Memory { is_check: true, ..Memory::default() }
+        Memory {
+            is_check: true,
+            ..Memory::default()
+        }
     }
 
     /// # Errors
@@ -195,9 +198,7 @@ impl Memory {
         match named {
             EndUserRef::Id(_) => Err(Error::not_found("end user")),
             EndUserRef::External(_) if self.is_check => Ok(EndUserId::generate()),
-            EndUserRef::External(text) => {
-                Ok(end_users::ensure(tx, shop, customer, text, now).await?.0.id)
-            }
+            EndUserRef::External(text) => Ok(end_users::ensure(tx, shop, customer, text, now).await?.0.id),
         }
     }
 

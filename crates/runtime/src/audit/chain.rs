@@ -31,11 +31,10 @@ pub async fn seal(app: &App) -> Result<u64> {
     let mut sealed = 0;
     for workspace in workspaces {
         loop {
-            // Two nodes that seal at once collide on the position; one of them starts over.
             let batch = app
                 .db()
                 .of(system)
-                .write(|mut tx| async move { seal_batch(&mut tx, workspace).await })
+                .write_locked(|mut tx| async move { seal_batch(&mut tx, workspace).await })
                 .await?;
             sealed += batch;
             if batch < u64::from(BATCH) {
@@ -55,6 +54,7 @@ fn signing_key(root: &RootKey) -> KeyPair {
 }
 
 async fn seal_batch(tx: &mut Tx<System>, workspace: WorkspaceId) -> Result<u64> {
+    store::lock_chain(tx, workspace).await?;
     let head = store::head(tx, workspace).await?;
     let mut position = head.as_ref().map_or(0, |head| head.position);
     let mut hash = head.map_or(Ok(CHAIN_START), |head| as_hash(head.hash))?;

@@ -1,7 +1,7 @@
 //! The tables `audit_entries`, `audit_links` and `audit_checkpoints`.
 
 use serde_json::{Map, Value, json};
-use storage::{Row, Scope, System, Tenant, Tx, params};
+use storage::{Dialect, Row, Scope, System, Tenant, Tx, params};
 use types::id::{AuditEntryId, RequestId, WorkspaceId};
 use types::{Error, Page, PageRequest, Result, Timestamp};
 
@@ -97,6 +97,15 @@ pub(super) fn canonical_form(row: &Row) -> Result<Value> {
         "sealed": hex(row.get("sealed")?),
         "occurred_at": row.get::<Timestamp>("occurred_at")?.to_string(),
     }))
+}
+
+/// Keeps other nodes from growing the chain until the transaction ends. SQLite's writer is alone as it is.
+pub(super) async fn lock_chain(tx: &mut Tx<System>, workspace: WorkspaceId) -> Result<()> {
+    const LOCK: &str = "SELECT 1 AS locked FROM pg_advisory_xact_lock(hashtext('audit_links'), hashtext($1))";
+    match tx.dialect() {
+        Dialect::Sqlite => Ok(()),
+        Dialect::Postgres => tx.fetch_one(LOCK, params![workspace.to_string()]).await.map(drop),
+    }
 }
 
 /// The end of a workspace's chain.

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use types::{Error, Result};
 
 use super::output;
-use crate::compose;
 use crate::serve::{Server, stop_signal};
+use crate::{compose, demo};
 
 #[derive(Debug, Default, clap::Args)]
 pub(super) struct Args {
@@ -32,7 +32,16 @@ pub(super) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
         stop_signal().await;
         stopper.cancel();
     });
-    output::print(&greeting(server.app(), args.demo || std::io::stdout().is_terminal()).await?)?;
+    let demo = if args.demo {
+        Some(demo::fill(server.app()).await?)
+    } else {
+        None
+    };
+    let mut text = greeting(server.app(), args.demo || std::io::stdout().is_terminal()).await?;
+    if let Some(demo) = demo {
+        text.push_str(&demo::lines(&server.app().url(""), &demo));
+    }
+    output::print(&text)?;
     server.run(stop).await?;
     Ok(ExitCode::SUCCESS)
 }

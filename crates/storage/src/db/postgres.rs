@@ -70,7 +70,7 @@ fn begin_statement<S: Scope>(scope: S, isolation: Isolation) -> String {
         sql.push_str(&format!("; SET LOCAL plinth.workspace = '{}'", workspace.uuid()));
     }
     if let Some(user) = scope.user() {
-        sql.push_str(&format!("; SET LOCAL plinth.user = '{}'", user.uuid()));
+        sql.push_str(&format!("; SET LOCAL plinth.person = '{}'", user.uuid()));
     }
     sql
 }

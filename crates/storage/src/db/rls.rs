@@ -14,7 +14,7 @@ use crate::tables::{Class, Table};
 
 /// Unset and empty settings read as NULL, which equals nothing: no workspace, no rows.
 const WORKSPACE: &str = "(SELECT nullif(current_setting('plinth.workspace', true), '')::uuid)";
-const USER: &str = "(SELECT nullif(current_setting('plinth.user', true), '')::uuid)";
+const USER: &str = "(SELECT nullif(current_setting('plinth.person', true), '')::uuid)";
 
 /// Tables of the schema machinery itself: owned by whoever migrates, reached by no role.
 const MACHINERY: [&str; 2] = ["schema_migrations", "schema_policies"];

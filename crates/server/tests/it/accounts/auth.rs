@@ -9,9 +9,8 @@ use storage::params;
 use types::id::UserId;
 
 use super::{Visitor, actions, with_session};
-use crate::harness::{Answer, TestApp};
+use crate::harness::{Answer, PASSWORD};
 
-const PASSWORD: &str = "seventeen quiet otters juggle";
 const SECOND: Duration = Duration::from_secs(1);
 
 fn new_email() -> String {

@@ -14,7 +14,7 @@ use types::id::UserId;
 use types::{ErrorCode, Result};
 
 use super::{Visitor, with_session};
-use crate::harness::TestApp;
+use crate::harness::{PASSWORD, TestApp};
 
 async fn follow(app: &TestApp, link: &str) -> Result<NewSession> {
     let (mut parts, ()) = Request::new(()).into_parts();
@@ -34,7 +34,7 @@ both_databases! {
         let email = format!("{}@example.com", UserId::random());
         let first = bootstrap(&app.app, &email, None).await.unwrap();
         let password = first.password.unwrap();
-        let again = bootstrap(&app.app, &email, Some(Password::new("seventeen quiet otters juggle"))).await.unwrap();
+        let again = bootstrap(&app.app, &email, Some(Password::new(PASSWORD))).await.unwrap();
         assert_eq!((again.user, again.workspace), (first.user, OPERATOR_WORKSPACE));
         assert!(again.password.is_none());
 

@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 use types::id::SessionId;
 
 use super::{Visitor, actions, with_session};
-use crate::harness::{Backend, Member, TestApp, run};
+use crate::harness::{Backend, Member, PASSWORD, TestApp, run};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A further session of somebody.
 async fn further(app: &TestApp, member: &Member) -> String {
-    let body = json!({"email": member.email, "password": "seventeen quiet otters juggle"});
+    let body = json!({"email": member.email, "password": PASSWORD});
     let answer = Visitor::of(app).post("/v1/auth/sign-in", &body).await;
     let session = answer.cookie("__Host-session").unwrap();
     answer.expect(200);
@@ -39,7 +39,7 @@ both_databases! {
         let sessions = list(app, &other).await;
         assert_eq!(sessions.len(), 2);
         assert_eq!((&sessions[0]["current"], &sessions[1]["current"]), (&json!(true), &json!(false)));
-        assert_eq!(sessions[1]["address"], "127.0.0.1");
+        assert!(sessions[1]["address"].as_str().unwrap().parse::<std::net::IpAddr>().is_ok());
         let first = with_session(app.get("/v1/sessions?limit=1"), &other).send().await.expect(200);
         let cursor = first["next_cursor"].as_str().unwrap();
         let next = with_session(app.get(&format!("/v1/sessions?cursor={cursor}")), &other).send().await.expect(200);

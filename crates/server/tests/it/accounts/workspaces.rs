@@ -5,7 +5,6 @@ use types::Role;
 use types::id::WorkspaceId;
 
 use super::{actions, join, with_session};
-use crate::harness::TestApp;
 
 both_databases! {
     async fn somebody_may_have_several(app: TestApp) {

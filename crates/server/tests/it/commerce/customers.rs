@@ -1,5 +1,6 @@
 //! Customers and their end users.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::records::{actions, events, key_with};
@@ -55,6 +56,14 @@ both_databases! {
         assert_eq!(create(app, &shop, json!({})).await.expect(201)["external_id"], Value::Null);
         let path = format!("/v1/customers/{}", id(&other));
         assert_eq!(shop.signs(app.get(&path)).send().await.expect(200), other);
+    }
+
+    async fn of_many_at_once_one_gets_the_external_id(app: TestApp) {
+        let shop = app.open_shop().await;
+        let body = json!({"external_id": "race"});
+        let answers = join_all((0..8).map(|_| create(app, &shop, body.clone()))).await;
+        let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+        assert_eq!((count(201), count(409)), (1, 7));
     }
 
     async fn what_breaks_a_rule_names_its_field(app: TestApp) {

@@ -1,5 +1,6 @@
 //! Subscriptions: one runs for each customer and group.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::records::{actions, events, key_with};
@@ -47,6 +48,17 @@ both_databases! {
         let problem = subscribe(app, &shop, json!({"customer": "acme", "plan": "free"})).await;
         assert_eq!(problem.refused(409, "already_exists")["subscription"], running["id"]);
         assert_eq!(all(app, &shop).await, [running]);
+    }
+
+    async fn of_many_at_once_one_runs(app: TestApp) {
+        let shop = app.open_shop().await;
+        let body = json!({"customer": "acme", "plan": "paid"});
+        let answers = join_all((0..8).map(|_| subscribe(app, &shop, body.clone()))).await;
+        let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
+        assert_eq!((count(201), count(409)), (1, 7));
+        let listed = all(app, &shop).await;
+        assert_eq!((listed.len(), &listed[0]["plan"], &listed[0]["ended_at"]), (2, &json!("paid"), &Value::Null));
+        assert!(listed[1]["ended_at"].is_string());
     }
 
     async fn a_group_has_its_own_subscription(app: TestApp) {

@@ -6,6 +6,8 @@
 
 mod answer;
 mod people;
+pub mod probe;
+mod shops;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,7 +26,8 @@ use types::Timestamp;
 use types::id::WorkspaceId;
 
 pub use self::answer::{Answer, Call};
-pub use self::people::Member;
+pub use self::people::{Member, PASSWORD};
+pub use self::shops::TestShop;
 
 /// Which database a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,12 @@ where
         println!("skipped: PLINTH_TEST_POSTGRES_URL is not set; `cargo xtask test` starts a PostgreSQL");
         return;
     }
+    // What the server logs belongs to the test that caused it; it is shown when the test fails.
+    let filter = tracing_subscriber::EnvFilter::new("warn");
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_test_writer()
+        .try_init();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -90,14 +99,13 @@ fn postgres_url() -> Option<String> {
 pub struct TestApp {
     pub app: App,
     pub router: Router,
-    pub openapi: utoipa::openapi::OpenApi,
     stop: CancellationToken,
     tasks: tokio_util::task::TaskTracker,
     _folder: TempDir,
 }
 
 impl TestApp {
-    async fn start(backend: Backend) -> Self {
+    pub async fn start(backend: Backend) -> Self {
         let folder = folder();
         let config = match backend {
             Backend::Sqlite => {
@@ -117,14 +125,13 @@ impl TestApp {
         TestApp {
             app: composed.app,
             router: composed.router,
-            openapi: composed.openapi,
             stop,
             tasks,
             _folder: folder,
         }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
@@ -191,7 +198,9 @@ async fn assemble(config: Config) -> Composed {
     parts.clock = Clock::manual(Timestamp::now());
     // The least that argon2 allows: what these tests hash needs no protection.
     parts.passwords = PasswordHasher::new(argon2::Params::new(8, 1, 1, None).unwrap());
-    compose::assemble(parts)
+    let mut modules = compose::modules();
+    modules.push(probe::module());
+    compose::assemble(parts, modules)
 }
 
 /// A database file with the schema and platform zero, made once.

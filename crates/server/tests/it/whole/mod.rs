@@ -1,1 +1,5 @@
 //! Tests that look at the product as a whole.
+
+mod operations;
+mod schema;
+mod tenancy;

@@ -1,0 +1,114 @@
+//! The audit log: written with what it tells, chained, and tampering is found.
+
+use ::runtime::audit::{self, Fault};
+use serde_json::json;
+use storage::params;
+use types::id::{AuditEntryId, WorkspaceId};
+
+use crate::harness::{Member, TestApp};
+
+/// A member whose workspace has a sealed history of some length.
+async fn with_history(app: &TestApp) -> Member {
+    let member = app.sign_up().await;
+    for name in ["One", "Two", "Three"] {
+        member
+            .signs(app.post("/v1/platforms"))
+            .json(&json!({"name": name}))
+            .send()
+            .await
+            .expect(201);
+    }
+    audit::seal(&app.app).await.unwrap();
+    member
+}
+
+async fn faults(app: &TestApp, workspace: WorkspaceId) -> Vec<Fault> {
+    let verdicts = audit::verify(&app.app).await.unwrap();
+    verdicts
+        .into_iter()
+        .find(|verdict| verdict.workspace == workspace)
+        .expect("a verdict")
+        .faults
+}
+
+/// Runs a statement past every rule, as somebody with the database's password could.
+async fn tamper(app: &TestApp, sql: &'static str, workspace: WorkspaceId, entry: AuditEntryId) {
+    app.app
+        .db()
+        .of(app.system())
+        .write(|mut tx| async move { tx.execute(sql, params![workspace, entry]).await })
+        .await
+        .unwrap();
+}
+
+async fn newest(app: &TestApp, member: &Member) -> AuditEntryId {
+    let entries = member
+        .signs(app.get("/v1/audit_entries"))
+        .send()
+        .await
+        .expect(200);
+    entries["data"][0]["id"].as_str().unwrap().parse().unwrap()
+}
+
+both_databases! {
+    async fn an_honest_history_verifies(app: TestApp) {
+        let member = with_history(app).await;
+        assert_eq!(faults(app, member.workspace).await, []);
+    }
+
+    async fn an_entry_says_who_did_what_to_what(app: TestApp) {
+        let member = app.sign_up().await;
+        let platform = member.signs(app.post("/v1/platforms")).json(&json!({"name": "One"})).send().await;
+        let request = platform.header("request-id").unwrap().to_owned();
+        let platform = platform.expect(201);
+        let entries = member.signs(app.get("/v1/audit_entries?limit=1")).send().await.expect(200);
+        let entry = &entries["data"][0];
+        assert_eq!((&entry["action"], &entry["target_id"]), (&json!("platform.create"), &platform["id"]));
+        assert_eq!((&entry["actor_kind"], &entry["actor_id"]), (&json!("user"), &json!(member.user)));
+        assert_eq!(entry["request_id"], request.as_str());
+    }
+
+    async fn a_changed_entry_is_found(app: TestApp) {
+        let member = with_history(app).await;
+        let entry = newest(app, &member).await;
+        let sql = "UPDATE audit_entries SET action = 'platform.forget' WHERE workspace_id = $1 AND audit_entry_id = $2";
+        tamper(app, sql, member.workspace, entry).await;
+        let found = faults(app, member.workspace).await;
+        assert!(matches!(found[..], [Fault::EntryChanged { entry: changed, .. }] if changed == entry), "{found:?}");
+    }
+
+    async fn a_removed_entry_is_found(app: TestApp) {
+        let member = with_history(app).await;
+        let entry = newest(app, &member).await;
+        let sql = "DELETE FROM audit_entries WHERE workspace_id = $1 AND audit_entry_id = $2";
+        tamper(app, sql, member.workspace, entry).await;
+        let found = faults(app, member.workspace).await;
+        assert!(matches!(found[..], [Fault::EntryMissing { entry: gone, .. }] if gone == entry), "{found:?}");
+    }
+
+    async fn a_chain_that_is_cut_behind_a_signature_is_found(app: TestApp) {
+        let member = with_history(app).await;
+        let entry = newest(app, &member).await;
+        tamper(app, "DELETE FROM audit_links WHERE workspace_id = $1 AND audit_entry_id = $2", member.workspace, entry).await;
+        let sql = "DELETE FROM audit_entries WHERE workspace_id = $1 AND audit_entry_id = $2";
+        tamper(app, sql, member.workspace, entry).await;
+        let found = faults(app, member.workspace).await;
+        assert!(matches!(found[..], [Fault::CheckpointBroken { .. }]), "{found:?}");
+    }
+
+    async fn a_workspace_cannot_rewrite_its_own_history(app: TestApp) {
+        let member = with_history(app).await;
+        let (entry, tenant) = (newest(app, &member).await, app.issuer().tenant(member.workspace));
+        if app.app.db().dialect() == storage::Dialect::Postgres {
+            let sql = "DELETE FROM audit_entries WHERE workspace_id = $1 AND audit_entry_id = $2";
+            let deleted = app
+                .app
+                .db()
+                .of(tenant)
+                .write(|mut tx| async move { tx.execute(sql, params![tx.workspace(), entry]).await })
+                .await;
+            assert!(deleted.is_err());
+        }
+        assert_eq!(faults(app, member.workspace).await, []);
+    }
+}

@@ -1,0 +1,41 @@
+//! Events: told exactly when what they tell is written, in order for each object.
+
+use ::runtime::outbox::{self, NewEvent};
+use serde_json::json;
+use types::id::{CustomerId, WorkspaceId};
+use types::{Error, Result};
+
+use crate::harness::TestApp;
+use crate::harness::probe::{HEARD, heard};
+
+async fn emit(app: &TestApp, workspace: WorkspaceId, object: &str, n: i64, fail: bool) -> Result<()> {
+    let (now, event) = (app.app.now(), NewEvent::new(HEARD, object, &json!({"n": n}))?);
+    let event = &event;
+    app.app
+        .db()
+        .of(app.issuer().tenant(workspace))
+        .write(|mut tx| async move {
+            outbox::emit(&mut tx, event.clone(), now).await?;
+            if fail {
+                Err(Error::not_found("reason to go on"))
+            } else {
+                Ok(())
+            }
+        })
+        .await
+}
+
+both_databases! {
+    async fn a_subscriber_hears_what_was_committed(app: TestApp) {
+        let (workspace, object) = (WorkspaceId::generate(), CustomerId::generate().to_string());
+        emit(app, workspace, &object, 1, true).await.unwrap_err();
+        for n in [2, 3] {
+            emit(app, workspace, &object, n, false).await.unwrap();
+            app.run_jobs(workspace).await;
+        }
+        let events = heard(&object);
+        let told: Vec<_> = events.iter().map(|event| (event.data["n"].as_i64().unwrap(), event.sequence)).collect();
+        assert_eq!(told, [(2, 1), (3, 2)]);
+        assert!(events.iter().all(|event| event.workspace == Some(workspace)));
+    }
+}
