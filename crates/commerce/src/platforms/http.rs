@@ -102,7 +102,7 @@ async fn update(
     Ok(Json(platform))
 }
 
-/// Archive a platform: it stays readable, and nothing can be changed or used in it.
+/// Archive a platform: it stays readable, its keys are refused, and nothing can be changed or used in it.
 #[utoipa::path(post, path = "/v1/platforms/{platform}/archive", tag = "platforms", operation_id = "platform_archive",
     params(("platform" = PlatformId, Path)), responses((status = 200, body = Platform), Failures))]
 async fn archive(
