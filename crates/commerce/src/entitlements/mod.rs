@@ -15,7 +15,7 @@ use types::{Error, Page, PageRequest, Permission, Result, Timestamp};
 use utoipa::ToSchema;
 
 pub(crate) use self::columns::LimitColumns;
-pub use self::explain::{Explanation, SourceForm, Verdict};
+pub use self::explain::{ConsideredSource, Explanation, Gift, SourceForm, Verdict};
 pub(crate) use self::http::routes;
 pub(crate) use self::resolve::{Holdings, Resolved, Source, resolve};
 pub use self::standing::CounterForm;
