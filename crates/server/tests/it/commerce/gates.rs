@@ -9,6 +9,7 @@ use ::commerce::overrides::OverrideCreate;
 use ::commerce::plans::Plan;
 use ::commerce::subscriptions::SubscriptionCreate;
 use ::commerce::{ShopCaller, features, gates, overrides, plans, subscriptions};
+use ::runtime::jobs::Worker;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use storage::params;
@@ -190,6 +191,44 @@ both_databases! {
         let zero = ::commerce::platforms::archive(&app.app, &seller.caller, SHOP_ZERO.platform).await;
         assert_eq!(zero.unwrap_err().code(), ErrorCode::Conflict);
     }
+}
+
+/// On PostgreSQL the tests share platform zero, and each other's workers would take these jobs.
+#[test]
+fn the_gates_follow_by_themselves() {
+    run(Backend::Sqlite, async |app: &TestApp| {
+        let workspace = enrolled(app).await;
+        let worker = Worker::new(app.app.clone());
+        let seller = operator(app).await;
+        let until = app.app.now() + Duration::from_secs(3600);
+        let body = json!({"customer": workspace, "feature": "context.sync", "granted": true,
+            "reason": "A trial.", "expires_at": until});
+        let input: OverrideCreate = serde_json::from_value(body).unwrap();
+        overrides::create(&app.app, &seller, &input).await.unwrap();
+        let input = SubscriptionCreate {
+            customer: customer(workspace),
+            plan: plan(app, "widgets", "pro").await.id.to_string(),
+            version: None,
+        };
+        let subscription = subscriptions::create(&app.app, &seller, &input).await.unwrap();
+        worker.drain(None).await.unwrap();
+        stock(app, workspace, "widgets.published", 24).await.unwrap();
+        flag(app, workspace, "context.sync").await.unwrap();
+
+        subscriptions::end(&app.app, &seller, subscription.id)
+            .await
+            .unwrap();
+        app.advance(Duration::from_secs(3600));
+        worker.drain(None).await.unwrap();
+        refused(
+            stock(app, workspace, "widgets.published", 0).await,
+            ErrorCode::PlanLimitReached,
+        );
+        refused(
+            flag(app, workspace, "context.sync").await,
+            ErrorCode::FeatureNotInPlan,
+        );
+    });
 }
 
 /// These change platform zero itself, which on PostgreSQL all tests share.
