@@ -12,6 +12,7 @@ mod http;
 mod order;
 mod resolve;
 mod store;
+mod top;
 
 use ledger::{Code, Decision, Scale};
 use runtime::{Actor, App};
@@ -25,6 +26,7 @@ pub use self::commit::Committer;
 pub(crate) use self::commit::run;
 pub(crate) use self::http::routes;
 pub use self::order::NewUsage;
+pub use self::top::{TopCustomer, top_customers};
 
 use self::order::Order;
 use crate::ShopCaller;

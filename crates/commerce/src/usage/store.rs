@@ -348,3 +348,22 @@ pub(super) async fn sums(
         .map(|row| Ok((row.get("start_at")?, (row.get("amount")?, row.get("events")?))))
         .collect()
 }
+
+const TOP_CUSTOMERS: &str = "SELECT customer_id, CAST(SUM(amount) AS bigint) AS amount
+    FROM usage_hours WHERE workspace_id = $1 AND platform_id = $2 AND mode = $3 AND feature_id = $4 AND hour_at >= $5
+    GROUP BY customer_id ORDER BY SUM(amount) DESC, customer_id LIMIT $6";
+
+/// Who used most since an instant, and how much.
+pub(super) async fn top_customers(
+    tx: &mut Tx<Tenant>,
+    shop: Shop,
+    feature: FeatureId,
+    since: Timestamp,
+    most: u32,
+) -> Result<Vec<(CustomerId, i64)>> {
+    let params = params![tx.workspace(), shop.platform, shop.mode, feature, since, most];
+    let rows = tx.fetch_all(TOP_CUSTOMERS, params).await?;
+    rows.iter()
+        .map(|row| Ok((row.get("customer_id")?, row.get("amount")?)))
+        .collect()
+}

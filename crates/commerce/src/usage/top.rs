@@ -1,0 +1,47 @@
+//! Who uses most.
+
+use runtime::App;
+use types::{Permission, Result, Timestamp};
+
+use super::{resolve, store};
+use crate::ShopCaller;
+use crate::amount::Amount;
+use crate::customers::{self, Customer};
+
+/// A customer, and how much they used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopCustomer {
+    pub customer: Customer,
+    pub amount: Amount,
+}
+
+/// The customers who used most of a feature since an instant (to the hour), at most so many, the greatest first.
+///
+/// # Errors
+/// `permission_denied`; `not_found`, when the shop has no such feature.
+pub async fn top_customers(
+    app: &App,
+    caller: &ShopCaller,
+    feature: &str,
+    since: Timestamp,
+    most: u32,
+) -> Result<Vec<TopCustomer>> {
+    caller.caller.require(Permission::UsageRead)?;
+    caller.caller.require(Permission::CustomersRead)?;
+    let shop = caller.shop;
+    app.db()
+        .of(caller.tenant())
+        .read(|mut tx| async move {
+            let feature = resolve::feature(&mut tx, shop, feature).await?;
+            let ranking = store::top_customers(&mut tx, shop, feature.id, since, most).await?;
+            let mut top = Vec::with_capacity(ranking.len());
+            for (id, units) in ranking {
+                if let Some(customer) = customers::store::find(&mut tx, shop, id).await? {
+                    let amount = Amount::from_units(units, feature.scale());
+                    top.push(TopCustomer { customer, amount });
+                }
+            }
+            Ok(top)
+        })
+        .await
+}

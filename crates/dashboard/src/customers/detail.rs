@@ -1,0 +1,128 @@
+//! Everything about one customer.
+
+use axum::extract::State;
+use commerce::customers::end_users::{self, EndUser};
+use commerce::customers::{self, Customer, Reference};
+use commerce::entitlements::{self, Entitlement};
+use commerce::features::{self, Feature};
+use commerce::overrides::{self, Override};
+use commerce::plans::{self, Plan};
+use commerce::subscriptions::{self, Subscription};
+use commerce::usage::{self, EventFilter, UsageEvent};
+use maud::{Markup, html};
+use runtime::App;
+use runtime::http::{Problem, Segments};
+use types::id::{CustomerId, PlatformId, WorkspaceId};
+use types::page::MAX_LIMIT;
+use types::{PageRequest, Permission, Result, Timestamp};
+use ui::dialog::Dialog;
+use ui::{Badge, Button, Icon, PageHeader};
+
+use super::{label, parts};
+use crate::frame::Shopkeeper;
+
+/// Rows of what is shown in short; the whole is elsewhere.
+const SOME: u32 = 8;
+
+/// A customer, and what belongs to them.
+pub(super) struct Found {
+    pub customer: Customer,
+    pub subscriptions: Vec<Subscription>,
+    pub entitlements: Vec<Entitlement>,
+    pub overrides: Vec<Override>,
+    pub events: Vec<UsageEvent>,
+    pub end_users: Vec<EndUser>,
+    /// What the platform sells and counts, to name things by.
+    pub plans: Vec<Plan>,
+    pub features: Vec<Feature>,
+    pub now: Timestamp,
+}
+
+pub(super) async fn show(
+    State(app): State<App>,
+    Segments((_, _, id)): Segments<(WorkspaceId, PlatformId, CustomerId)>,
+    keeper: Shopkeeper,
+) -> Result<Markup, Problem> {
+    let found = Found::load(&app, &keeper, id).await?;
+    Ok(page(&keeper, &found))
+}
+
+impl Found {
+    async fn load(app: &App, keeper: &Shopkeeper, id: CustomerId) -> Result<Self> {
+        let caller = &keeper.caller;
+        let named = Reference::Id(id);
+        let (some, all) = (rows(SOME), rows(MAX_LIMIT));
+        let filter = EventFilter {
+            customer: Some(named.clone()),
+            feature: None,
+        };
+        Ok(Found {
+            customer: customers::get(app, caller, id).await?,
+            subscriptions: subscriptions::list(app, caller, Some(&named), &some).await?.data,
+            entitlements: entitlements::list(app, caller, id, &all).await?.data,
+            overrides: overrides::list(app, caller, Some(&named), false, &all)
+                .await?
+                .data,
+            events: usage::list_events(app, caller, &filter, &some).await?.data,
+            end_users: end_users::list(app, caller, id, &some).await?.data,
+            plans: plans::list(app, caller, false, &all).await?.data,
+            features: features::list(app, caller, true, &all).await?.data,
+            now: app.now(),
+        })
+    }
+
+    pub(super) fn feature_name<'a>(&'a self, key: &'a str) -> &'a str {
+        let feature = self.features.iter().find(|feature| feature.key == key);
+        feature.map_or(key, |feature| feature.name.as_str())
+    }
+}
+
+fn rows(limit: u32) -> PageRequest {
+    PageRequest { limit, cursor: None }
+}
+
+fn page(keeper: &Shopkeeper, found: &Found) -> Markup {
+    let customer = &found.customer;
+    let is_archived = customer.archived_at.is_some();
+    let may = keeper.may(Permission::CustomersManage);
+    let path = |action: &str| keeper.href(&format!("/customers/{}/{action}", customer.id));
+    let actions = html! {
+        @if may {
+            (Button::secondary("Edit").icon(Icon::Pencil).href(path("edit")))
+            @if is_archived {
+                (Button::secondary("Use again").post(path("unarchive"), keeper.csrf()))
+            } @else {
+                (Button::danger_quiet("Archive").icon(Icon::Archive).opens("archive"))
+            }
+        }
+    };
+    let header = PageHeader::new(label(customer)).actions(actions);
+    let header = if is_archived {
+        header.badge(Badge::status("archived"))
+    } else {
+        header
+    };
+    let content = html! {
+        div.grid {
+            (parts::about(customer))
+            (parts::entitlements(keeper, found))
+        }
+        (parts::subscriptions(keeper, found, may && !is_archived))
+        (parts::overrides(keeper, found, may && !is_archived))
+        div.grid {
+            (parts::events(keeper, found))
+            (parts::end_users(found))
+        }
+        @if may && !is_archived {
+            (Dialog::confirm(
+                "archive",
+                format!("Archive {}?", label(customer)),
+                "Every call for them is refused from now on. What they have stays, and they can be used again later.",
+                Button::danger("Archive customer"),
+                &path("archive"),
+                keeper.csrf(),
+            ))
+        }
+    };
+    keeper.page(("Customers", "/customers"), &label(customer), header, content)
+}

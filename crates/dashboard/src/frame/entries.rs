@@ -1,0 +1,186 @@
+//! What somebody entered into a form, and the form again with what was wrong about it.
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use maud::{Markup, Render, html};
+use runtime::http::Problem;
+use types::{Error, FieldError};
+use ui::{Alert, Button, Field, form};
+
+/// The fields of a form that was sent.
+#[derive(Debug, Clone, Default)]
+pub struct Entries(Vec<(String, String)>);
+
+impl Entries {
+    pub(super) fn parse(body: &[u8]) -> Self {
+        Entries(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    fn find(&self, name: &str) -> Option<&str> {
+        let entry = self.0.iter().find(|(key, _)| key == name);
+        entry.map(|(_, value)| value.as_str())
+    }
+
+    /// A field as it was entered; empty when it is missing.
+    pub fn raw(&self, name: &str) -> &str {
+        self.find(name).unwrap_or_default()
+    }
+
+    /// A field without space around it.
+    pub fn text(&self, name: &str) -> &str {
+        self.raw(name).trim()
+    }
+
+    /// A field, unless it was left empty.
+    pub fn filled(&self, name: &str) -> Option<&str> {
+        Some(self.text(name)).filter(|text| !text.is_empty())
+    }
+
+    /// Every value of a field that may come several times.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0
+            .iter()
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a box was ticked.
+    pub fn ticked(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    /// A field that must be read as something.
+    ///
+    /// # Errors
+    /// `validation_failed`, naming the field, with `right` as what would be.
+    pub fn parsed<T: std::str::FromStr>(&self, name: &str, right: &str) -> Result<T, Error> {
+        self.text(name).parse().map_err(|_| Error::invalid(name, right))
+    }
+
+    /// [`Entries::parsed`] for a field that may be left empty.
+    ///
+    /// # Errors
+    /// As [`Entries::parsed`].
+    pub fn parsed_if_filled<T: std::str::FromStr>(
+        &self,
+        name: &str,
+        right: &str,
+    ) -> Result<Option<T>, Error> {
+        self.filled(name).map(|_| self.parsed(name, right)).transpose()
+    }
+
+    /// The form that these came from, filled in again.
+    pub fn draft(self) -> Draft {
+        Draft {
+            entries: self,
+            error: None,
+        }
+    }
+
+    /// Answers a refused form with the same form, filled in again and saying what was wrong: what the reader can put right
+    /// there. Anything else becomes an error page.
+    ///
+    /// # Errors
+    /// The error, when no other input would help.
+    pub fn again(self, error: Error, page: impl FnOnce(Draft) -> Markup) -> Result<Response, Problem> {
+        let status = error.code().status();
+        if !matches!(status, 401 | 402 | 409 | 422 | 429) {
+            return Err(error.into());
+        }
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
+        let draft = Draft {
+            entries: self,
+            error: Some(error),
+        };
+        Ok((status, page(draft)).into_response())
+    }
+}
+
+/// A form as it is shown: fresh, or as somebody filled it in.
+#[derive(Debug, Default)]
+pub struct Draft {
+    entries: Entries,
+    error: Option<Error>,
+}
+
+impl Draft {
+    /// A fresh form with some fields filled in.
+    pub fn of<N: Into<String>, V: Into<String>>(fields: impl IntoIterator<Item = (N, V)>) -> Self {
+        let fields = fields
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        Entries(fields.collect()).draft()
+    }
+
+    pub fn value(&self, name: &str) -> &str {
+        self.entries.raw(name)
+    }
+
+    /// What was entered, or what stands there until something is.
+    pub fn value_or<'a>(&'a self, name: &str, otherwise: &'a str) -> &'a str {
+        self.entries.find(name).unwrap_or(otherwise)
+    }
+
+    /// Whether one of several boxes of a name is ticked; `fresh` while nobody has sent the form.
+    pub fn ticked(&self, name: &str, value: &str, fresh: bool) -> bool {
+        if self.entries.0.is_empty() {
+            return fresh;
+        }
+        self.entries.all(name).any(|ticked| ticked == value)
+    }
+
+    pub fn errors(&self) -> &[FieldError] {
+        self.error.as_ref().map_or(&[], Error::fields)
+    }
+
+    /// Fills a field in, and says what is wrong with it.
+    pub fn fill(&self, name: &str, field: Field) -> Field {
+        field.value(self.value(name)).errors(self.errors())
+    }
+
+    /// What is wrong, to stand above the form.
+    pub fn alert(&self) -> Markup {
+        match &self.error {
+            None => html! {},
+            Some(error) if error.fields().is_empty() => {
+                Alert::bad(error.code().title()).body(error.detail()).render()
+            }
+            Some(error) => form::error_summary("", error.fields()),
+        }
+    }
+}
+
+/// The buttons at the end of a form: do it, or go back.
+pub fn form_buttons(verb: &str, back: impl Into<String>) -> Markup {
+    html! {
+        (Button::primary(verb))
+        (Button::ghost("Cancel").href(back))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use types::ErrorCode;
+
+    #[test]
+    fn fields_are_read_as_they_were_sent() {
+        let entries = Entries::parse(b"name=+Ada+%26+Co+&scopes=a&scopes=b&empty=+");
+        assert_eq!(
+            (entries.text("name"), entries.raw("name")),
+            ("Ada & Co", " Ada & Co ")
+        );
+        assert_eq!(entries.all("scopes").collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!((entries.filled("empty"), entries.filled("missing")), (None, None));
+        assert!(entries.ticked("empty") && !entries.ticked("missing"));
+    }
+
+    #[test]
+    fn a_form_comes_back_with_what_was_entered_unless_nothing_entered_would_help() {
+        let page = |draft: Draft| html! { (draft.value("name")) (draft.alert()) };
+        let refused = |error| Entries::parse(b"name=Ada").again(error, page);
+        let again = refused(Error::invalid("name", "is taken")).unwrap();
+        assert_eq!(again.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(refused(Error::new(ErrorCode::PermissionDenied, "no")).is_err());
+    }
+}

@@ -1,0 +1,25 @@
+//! What stands around every page: who looks at it and where, the shell, forms and their check, notices, errors, headers
+//! and assets. The parts next to this folder fill it in.
+
+mod assets;
+mod entries;
+mod fault;
+pub(crate) mod figures;
+mod forms;
+mod listing;
+mod nav;
+mod notice;
+mod person;
+mod policy;
+pub(crate) mod return_path;
+mod shop;
+
+pub(crate) use self::assets::routes as asset_routes;
+pub use self::entries::{Draft, Entries, form_buttons};
+pub(crate) use self::fault::{layer as fault_layer, nowhere};
+pub use self::forms::{Posted, Visit};
+pub use self::listing::{page_at, pages, with_parameter};
+pub use self::notice::{go, go_saying};
+pub use self::person::{Member, Person, role_word};
+pub use self::policy::FRAMING_POLICY;
+pub use self::shop::Shopkeeper;

@@ -1,0 +1,102 @@
+//! What a workspace's platforms do: figures, the course of 30 days, who uses most and what happened last. Until the first
+//! call has arrived, the way there.
+
+mod figures;
+mod first_call;
+mod panel;
+mod start;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use commerce::platforms::{self, Platform};
+use maud::{Markup, html};
+use runtime::App;
+use runtime::http::{Params, Problem};
+use serde::Deserialize;
+use types::id::PlatformId;
+use types::{Mode, PageRequest, Result};
+use ui::PageHeader;
+use ui::tabs::Tabs;
+
+use self::figures::Figures;
+use self::panel::panel;
+use crate::frame::{Member, Shopkeeper};
+
+/// Platforms to choose from on the overview; the others have an overview of their own.
+const CHOICES: u32 = 4;
+
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/w/{workspace}", get(show))
+        .route("/w/{workspace}/p/{platform}/start/key", post(start::make_key))
+        .route(
+            "/w/{workspace}/p/{platform}/start/first-call",
+            get(first_call::show),
+        )
+}
+
+/// Which platform is shown, and in which mode.
+#[derive(Deserialize)]
+struct Shown {
+    platform: Option<PlatformId>,
+    #[serde(default)]
+    mode: Option<Mode>,
+}
+
+async fn show(
+    State(app): State<App>,
+    member: Member,
+    Params(shown): Params<Shown>,
+) -> Result<Response, Problem> {
+    let first = PageRequest {
+        limit: CHOICES,
+        cursor: None,
+    };
+    let choices = platforms::list(&app, &member.caller, false, &first).await?.data;
+    let Some(chosen) = shown.platform.or(choices.first().map(|platform| platform.id)) else {
+        return Ok(start::without_platform(&member).into_response());
+    };
+    let keeper = Shopkeeper::enter(&app, member, chosen, shown.mode.unwrap_or(Mode::Live)).await?;
+    let figures = Figures::load(&app, &keeper).await?;
+    let steps = start::steps(&app, &keeper, figures.latest.is_empty(), None).await?;
+    let content = html! {
+        div.stack {
+            @if let Some(steps) = &steps { (steps) }
+            (panel(&keeper, &figures))
+        }
+    };
+    Ok(page(&keeper, &choices, content).into_response())
+}
+
+/// The overview of a platform, as one of its own views.
+pub(crate) async fn of_platform(app: &App, keeper: &Shopkeeper) -> Result<Markup> {
+    let figures = Figures::load(app, keeper).await?;
+    Ok(panel(keeper, &figures))
+}
+
+fn page(keeper: &Shopkeeper, choices: &[Platform], content: Markup) -> Markup {
+    let address = |platform: PlatformId, mode: Mode| {
+        let mode = if mode == Mode::Test { "&mode=test" } else { "" };
+        keeper.member.href(&format!("?platform={platform}{mode}"))
+    };
+    let (shown, mode) = (keeper.platform.id, keeper.mode());
+    let platforms = choices
+        .iter()
+        .fold(Tabs::segmented("Platform"), |tabs, platform| {
+            tabs.item(&platform.name, address(platform.id, mode), platform.id == shown)
+        });
+    let modes = Tabs::segmented("Mode")
+        .item("Live", address(shown, Mode::Live), mode == Mode::Live)
+        .item("Test", address(shown, Mode::Test), mode == Mode::Test);
+    let header = PageHeader::new("Overview")
+        .description(
+            html! { "What " a href=(keeper.href("")) { (keeper.platform.name) } " does. Days are in UTC." },
+        )
+        .actions(html! {
+            @if choices.len() > 1 { (platforms) }
+            (modes)
+        });
+    keeper.member.page("Overview", header, content)
+}
