@@ -1,4 +1,4 @@
-//! The routes under `/v1/workspaces/{workspace}/members`.
+//! The routes under `/v1/workspaces/{workspace}/memberships`.
 
 use axum::Json;
 use axum::extract::State;
@@ -31,9 +31,9 @@ struct MemberChange {
 /// Who is in the workspace.
 #[utoipa::path(
     get,
-    path = "/v1/workspaces/{workspace}/members",
+    path = "/v1/workspaces/{workspace}/memberships",
     tag = "memberships",
-    operation_id = "members_list",
+    operation_id = "memberships_list",
     params(("workspace" = WorkspaceId, Path), PageQuery),
     responses((status = 200, body = Page<Member>), Failures)
 )]
@@ -50,9 +50,9 @@ async fn list(
 /// Gives a member another role. A workspace keeps at least one owner.
 #[utoipa::path(
     patch,
-    path = "/v1/workspaces/{workspace}/members/{user}",
+    path = "/v1/workspaces/{workspace}/memberships/{user}",
     tag = "memberships",
-    operation_id = "member_update",
+    operation_id = "membership_update",
     params(("workspace" = WorkspaceId, Path), ("user" = UserId, Path)),
     request_body = MemberChange,
     responses((status = 200, body = Member), Failures)
@@ -71,9 +71,9 @@ async fn update(
 /// Removes a member, or leaves the workspace. A workspace keeps at least one owner.
 #[utoipa::path(
     delete,
-    path = "/v1/workspaces/{workspace}/members/{user}",
+    path = "/v1/workspaces/{workspace}/memberships/{user}",
     tag = "memberships",
-    operation_id = "member_remove",
+    operation_id = "membership_remove",
     params(("workspace" = WorkspaceId, Path), ("user" = UserId, Path)),
     responses((status = 204, description = "They are no member any more"), Failures)
 )]

@@ -29,7 +29,7 @@ struct Me {
     get,
     path = "/v1/me",
     tag = "users",
-    operation_id = "me",
+    operation_id = "user_me",
     responses((status = 200, body = Me), Failures),
     security(("session" = []))
 )]

@@ -179,7 +179,7 @@ pub(super) async fn links_after(
     most: u32,
 ) -> Result<Vec<Row>> {
     const LINKS: &str = "SELECT l.position, l.hash, l.audit_entry_id AS linked_entry,
-            CASE WHEN e.audit_entry_id IS NULL THEN 1 ELSE 0 END AS missing, e.*
+            CAST(CASE WHEN e.audit_entry_id IS NULL THEN 1 ELSE 0 END AS bigint) AS missing, e.*
         FROM audit_links l LEFT JOIN audit_entries e
             ON e.workspace_id = l.workspace_id AND e.audit_entry_id = l.audit_entry_id
         WHERE l.workspace_id = $1 AND l.position > $2 ORDER BY l.position LIMIT $3";

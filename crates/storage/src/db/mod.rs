@@ -136,7 +136,7 @@ impl Db {
     /// Closes every connection, after the transactions under way.
     pub async fn close(&self) {
         match &*self.backend {
-            Backend::Sqlite(sqlite) => sqlite.readers.close().await,
+            Backend::Sqlite(sqlite) => sqlite.close().await,
             Backend::Postgres(postgres) => postgres.pool.close().await,
         }
     }

@@ -27,7 +27,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct SqliteDb {
     pub(super) readers: Pool<Sqlite>,
-    turns: mpsc::Sender<Turn>,
+    turns: mpsc::Sender<Wish>,
 }
 
 impl SqliteDb {
@@ -55,8 +55,22 @@ impl SqliteDb {
     /// Waits for a turn to write.
     pub(super) async fn lease(&self) -> Result<Lease> {
         let (grant, granted) = oneshot::channel();
-        self.turns.try_send(Turn { grant }).map_err(|_| busy())?;
+        self.turns
+            .try_send(Wish::Turn(Turn { grant }))
+            .map_err(|_| busy())?;
         granted.await.map_err(|_| busy())?
+    }
+}
+
+impl SqliteDb {
+    /// Closes every connection, after the transactions under way.
+    pub(super) async fn close(&self) {
+        // Readers first: a reader in the middle of a transaction keeps the log from being folded in.
+        self.readers.close().await;
+        let (closed, done) = oneshot::channel();
+        if self.turns.send(Wish::Close(closed)).await.is_ok() {
+            let _ = done.await;
+        }
     }
 }
 
@@ -79,6 +93,13 @@ fn options(path: &Path) -> Result<SqliteConnectOptions> {
         .statement_cache_capacity(512)
         .pragma("temp_store", "memory")
         .pragma("trusted_schema", "off"))
+}
+
+/// What is asked of the writer.
+enum Wish {
+    Turn(Turn),
+    /// To close the connection and say so.
+    Close(oneshot::Sender<()>),
 }
 
 /// A place in the queue of writers.
@@ -148,35 +169,66 @@ impl Drop for Lease {
 /// The task that owns the writer connection between turns.
 struct Writer {
     connection: Option<SqliteConnection>,
-    queue: mpsc::Receiver<Turn>,
+    queue: mpsc::Receiver<Wish>,
 }
 
 impl Writer {
     async fn run(mut self) {
-        while let Some(first) = self.queue.recv().await {
-            if self.batch(first).await.is_none() {
-                tracing::error!("the database writer lost its connection; the server must be started again");
+        while let Some(wish) = self.queue.recv().await {
+            let closing = match wish {
+                Wish::Close(closed) => Some(closed),
+                Wish::Turn(first) => match self.batch(first).await {
+                    Some(closing) => closing,
+                    None => {
+                        tracing::error!(
+                            "the database writer lost its connection; the server must be started again"
+                        );
+                        return;
+                    }
+                },
+            };
+            if let Some(closed) = closing {
+                self.close().await;
+                // Whoever asked may have stopped waiting.
+                let _ = closed.send(());
                 return;
             }
+        }
+        self.close().await;
+    }
+
+    /// Folds the write-ahead log into the database file, so that the file alone is the database.
+    async fn close(&mut self) {
+        if let Err(error) = self.statement("PRAGMA wal_checkpoint(TRUNCATE)").await {
+            tracing::warn!(%error, "the write-ahead log stays beside the database file");
         }
         if let Some(connection) = self.connection.take() {
             let _ = connection.close().await;
         }
     }
 
-    /// One commit with as many turns as wait for it. `None` when the connection is lost.
-    async fn batch(&mut self, first: Turn) -> Option<()> {
+    /// One commit with as many turns as wait for it. `None` when the connection is lost; within, who asked meanwhile for the
+    /// writer to close.
+    async fn batch(&mut self, first: Turn) -> Option<Option<oneshot::Sender<()>>> {
         if let Err(error) = self.statement("BEGIN IMMEDIATE").await {
             let _ = first.grant.send(Err(from_sqlx(error)));
-            return Some(());
+            return Some(None);
         }
         let mut waiting = Vec::new();
         let mut next = Some(first);
+        let mut closing = None;
         let mut outcome = Ok(());
         while let Some(turn) = next {
             outcome = self.turn(turn, &mut waiting).await?;
             next = match outcome {
-                Ok(()) if waiting.len() < MAX_TURNS => self.queue.try_recv().ok(),
+                Ok(()) if waiting.len() < MAX_TURNS => match self.queue.try_recv() {
+                    Ok(Wish::Turn(turn)) => Some(turn),
+                    Ok(Wish::Close(closed)) => {
+                        closing = Some(closed);
+                        None
+                    }
+                    Err(_) => None,
+                },
                 _ => None,
             };
         }
@@ -205,7 +257,7 @@ impl Writer {
             };
             let _ = finished.send(result);
         }
-        Some(())
+        Some(closing)
     }
 
     /// Lends the connection for one turn. The inner error means that the whole transaction is lost: a full disk makes

@@ -8,7 +8,7 @@ use super::{actions, join};
 use crate::harness::{Answer, Member, TestApp};
 
 fn path(of: &Member) -> String {
-    format!("/v1/workspaces/{}/members/{}", of.workspace, of.user)
+    format!("/v1/workspaces/{}/memberships/{}", of.workspace, of.user)
 }
 
 async fn set_role(app: &TestApp, by: &Member, of: &Member, role: &str) -> Answer {
@@ -26,7 +26,7 @@ both_databases! {
     async fn members_are_listed_with_names_and_roles(app: TestApp) {
         let owner = app.sign_up().await;
         let viewer = join(app, owner.workspace, Role::Viewer).await;
-        let members = format!("/v1/workspaces/{}/members", owner.workspace);
+        let members = format!("/v1/workspaces/{}/memberships", owner.workspace);
         let page = viewer.signs(app.get(&members)).send().await.expect(200);
         let shown: Vec<_> = page["data"].as_array().unwrap().iter().map(|m| (&m["user"], &m["email"], &m["role"])).collect();
         let expected = [(json!(owner.user), json!(owner.email), json!("owner")), (json!(viewer.user), json!(viewer.email), json!("viewer"))];
@@ -100,7 +100,7 @@ both_databases! {
 
     async fn what_is_no_member_or_role_is_refused(app: TestApp) {
         let (owner, stranger) = (app.sign_up().await, app.sign_up().await);
-        let members = format!("/v1/workspaces/{}/members", owner.workspace);
+        let members = format!("/v1/workspaces/{}/memberships", owner.workspace);
         for user in [stranger.user.to_string(), UserId::generate().to_string(), "usr_1".to_owned()] {
             let call = owner.signs(app.patch(&format!("{members}/{user}"))).json(&json!({"role": "admin"}));
             call.send().await.refused(404, "not_found");

@@ -62,7 +62,7 @@ both_databases! {
         let (owner, other) = (app.sign_up().await, app.sign_up().await);
         for workspace in [owner.workspace.to_string(), WorkspaceId::generate().to_string(), "wsp_1".to_owned()] {
             let path = format!("/v1/workspaces/{workspace}");
-            let members = format!("{path}/members");
+            let members = format!("{path}/memberships");
             let member = format!("{members}/{}", owner.user);
             with_session(app.get(&path), &other.session).send().await.refused(404, "not_found");
             let call = with_session(app.patch(&path), &other.session).json(&json!({"name": "Mine"}));
@@ -81,7 +81,7 @@ both_databases! {
         let key = owner.signs(app.post("/v1/api_keys")).json(&body).send().await.expect(201);
         let key = key["secret"].as_str().unwrap();
         for (workspace, status) in [(owner.workspace, 200), (other.workspace, 404)] {
-            for path in ["", "/members"] {
+            for path in ["", "/memberships"] {
                 app.get(&format!("/v1/workspaces/{workspace}{path}")).key(key).send().await.expect(status);
             }
         }

@@ -54,7 +54,7 @@ const EXAMPLES: &[Example] = &[
     example!("GET /v1/workspaces/{workspace}", "workspace" = "workspace"),
     example!("PATCH /v1/workspaces/{workspace}", "workspace" = "workspace", |_world| {"name": "Renamed"}),
     example!(
-        "GET /v1/workspaces/{workspace}/members",
+        "GET /v1/workspaces/{workspace}/memberships",
         "workspace" = "workspace"
     ),
     example!("GET /v1/audit_entries"),
@@ -128,7 +128,7 @@ const EXAMPLES: &[Example] = &[
     }),
     example!("GET /v1/overrides"),
     example!("GET /v1/overrides/{override}", "override" = "override"),
-    example!("POST /v1/overrides/{override}/remove", "override" = "override"),
+    example!("POST /v1/overrides/{override}/remove", "override" = "override", |_world| {"reason": "walked"}),
     example!("POST /v1/usage/consume", |world| {"customer": (world.shop.customer), "feature": "calls"}),
     example!("POST /v1/usage/check", |world| {"customer": (world.shop.customer), "feature": "calls"}),
     example!("GET /v1/usage/events"),
@@ -162,8 +162,8 @@ const NOT_IN_THE_WORKSPACES_LOG: &[&str] = &[
 
 /// Reviewed: operations that need a second member, which has its own tests.
 const WITHOUT_EXAMPLE: &[&str] = &[
-    "PATCH /v1/workspaces/{workspace}/members/{user}",
-    "DELETE /v1/workspaces/{workspace}/members/{user}",
+    "PATCH /v1/workspaces/{workspace}/memberships/{user}",
+    "DELETE /v1/workspaces/{workspace}/memberships/{user}",
 ];
 
 fn is_unsafe(operation: &str) -> bool {
@@ -178,11 +178,8 @@ impl World {
         let create =
             async |path: &str, body: Value| theirs(app.post(path)).json(&body).send().await.expect(201);
         let key = |kind: &str, scopes: Value| json!({"name": kind, "kind": kind, "platform": shop.platform, "mode": "test", "scopes": scopes});
-        let viewer = Role::Viewer
-            .permissions()
-            .iter()
-            .filter(|scope| PLATFORM_SCOPES.contains(scope));
-        let viewer: Vec<&str> = viewer.map(|permission| permission.as_str()).collect();
+        let viewer = Role::Viewer.permissions().intersection(PLATFORM_SCOPES);
+        let viewer: Vec<&str> = viewer.iter().map(|permission| permission.as_str()).collect();
         let viewer_key = create("/v1/api_keys", key("secret", json!(viewer))).await;
         let publishable_key = create("/v1/api_keys", key("publishable", json!([]))).await;
         let features = theirs(app.get("/v1/features")).send().await.expect(200);

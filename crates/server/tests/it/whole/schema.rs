@@ -15,7 +15,12 @@ fn both_databases_have_the_same_schema() {
         // What row level security was made from is PostgreSQL's alone.
         theirs.tables.remove("schema_policies");
         assert_eq!(ours.tables, theirs.tables);
-        assert_eq!(ours.indexes, theirs.indexes);
+        let differing = ours.indexes.symmetric_difference(&theirs.indexes);
+        // SQLite needs no index for a key that is its row number.
+        let differing: Vec<_> = differing
+            .filter(|index| index.table != "schema_migrations")
+            .collect();
+        assert!(differing.is_empty(), "{differing:?}");
         sqlite.stop().await;
     });
 }
