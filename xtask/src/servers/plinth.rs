@@ -108,6 +108,8 @@ fn plinth(binary: &Path, subcommand: &str, data_dir: &Path) -> Command {
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);
     }
+    // Their port is fixed, and somebody's server may have it.
+    command.env("PLINTH_METRICS_LISTEN", "none");
     command
 }
 
