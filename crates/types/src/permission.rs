@@ -1,6 +1,7 @@
 //! Who may do what inside a workspace: a constant matrix from roles to permissions. An API key carries a subset of the
 //! same permissions, called its scopes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -10,7 +11,7 @@ use utoipa::ToSchema;
 macro_rules! permissions {
     ($($variant:ident = $text:literal, $doc:literal;)*) => {
         /// One thing that an actor may be allowed to do in a workspace.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Permission {
             $(#[doc = $doc] #[serde(rename = $text)] $variant,)*
         }
@@ -57,6 +58,25 @@ permissions! {
     UsageRead = "usage:read", "See usage and the event log.";
     UsageConsume = "usage:consume", "Record usage against a customer's quota.";
     AuditRead = "audit:read", "Read and export the audit log.";
+}
+
+// By hand: the derive does not see names that a macro hands on.
+impl utoipa::PartialSchema for Permission {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::schema::Type::String)
+            .enum_values(Some(Permission::ALL.iter().map(|permission| permission.as_str())))
+            .description(Some(
+                "One thing that an actor may be allowed to do in a workspace.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for Permission {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Permission")
+    }
 }
 
 /// The text names no permission.
