@@ -5,6 +5,7 @@
     reason = "a command line tool talks to a terminal"
 )]
 
+mod bench;
 mod ci;
 mod deps;
 mod generate;
@@ -20,6 +21,7 @@ use std::time::Instant;
 
 use clap::{Parser, Subcommand};
 
+use crate::bench::BenchArgs;
 use crate::guard::GuardArgs;
 use crate::suites::TestArgs;
 use crate::workspace::Workspace;
@@ -46,6 +48,8 @@ enum Task {
     },
     /// Everything that must pass before a change lands
     Ci,
+    /// Measure, beside what this machine can do at all, and write docs/benchmarks.md
+    Bench(BenchArgs),
     /// Watch one child for xtask (started by xtask itself)
     #[command(hide = true)]
     Guard(GuardArgs),
@@ -80,6 +84,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Generate { check: false } => generate::write(&workspace),
         Task::Generate { check: true } => generate::check(&workspace),
         Task::Ci => ci::run(&workspace),
+        Task::Bench(args) => bench::run(&workspace, &args),
         Task::Guard(_) => unreachable!("main runs the guard before anything else"),
     }
 }

@@ -78,7 +78,7 @@ impl Instance {
 }
 
 /// A new directory that only its owner can enter, named after what lies in it.
-fn folder(name: &str) -> Result<TempDir> {
+pub fn folder(name: &str) -> Result<TempDir> {
     tempfile::Builder::new()
         .prefix(&format!("plinth-{name}-"))
         .tempdir()
@@ -99,7 +99,8 @@ fn on_free_port<T>(start: impl Fn(u16) -> Result<T>) -> Result<T> {
     start(free_port()?)
 }
 
-fn free_port() -> Result<u16> {
+/// A port of the loopback interface that nobody listens on at the moment.
+pub fn free_port() -> Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on 127.0.0.1")?;
     Ok(listener
         .local_addr()
@@ -117,7 +118,7 @@ fn random_password() -> Result<String> {
 }
 
 /// Sends `request` and reads the answer until the server closes the connection, or until `enough` bytes are there.
-fn ask(address: SocketAddr, request: &str, enough: usize) -> Option<String> {
+pub fn ask(address: SocketAddr, request: &str, enough: usize) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_LIMIT).ok()?;
     stream.set_read_timeout(Some(ANSWER_LIMIT)).ok()?;
     stream.write_all(request.as_bytes()).ok()?;

@@ -22,6 +22,8 @@ const STATUS_LINE_BYTES: usize = 64;
 pub struct Plinth {
     binary: PathBuf,
     data_dir: PathBuf,
+    /// `PLINTH_…` variables, for every command that works beside the server.
+    settings: Vec<(&'static str, String)>,
     address: SocketAddr,
     instance: Instance,
 }
@@ -29,6 +31,7 @@ pub struct Plinth {
 /// What `plinth bootstrap` made: somebody who can sign in, and a key of their workspace.
 pub struct Operator {
     pub email: String,
+    pub workspace: String,
     pub api_key: String,
     /// What to sign in with; only the pages need it.
     pub password: Result<String>,
@@ -37,10 +40,16 @@ pub struct Operator {
 impl Plinth {
     /// Runs `plinth serve` with these further arguments until `/healthz` answers 200.
     pub fn serve(binary: &Path, args: &[&str]) -> Result<Self> {
+        Self::serve_with(binary, args, Vec::new())
+    }
+
+    /// [`Self::serve`] with these `PLINTH_…` variables in its environment.
+    pub fn serve_with(binary: &Path, args: &[&str], settings: Vec<(&'static str, String)>) -> Result<Self> {
         let folder = folder("serve")?;
         let data_dir = folder.path().join("data");
         fs::create_dir(&data_dir).context("cannot make a data directory")?;
         let mut command = plinth(binary, "serve", &data_dir);
+        command.envs(settings.iter().map(|(name, value)| (name, value)));
         command.args(["--listen", "127.0.0.1:0"]).args(args);
         let mut instance = Instance::start(&command, Keeping::default(), folder)?;
         let address = instance.wait_until("plinth", START_LIMIT, || {
@@ -51,9 +60,18 @@ impl Plinth {
         Ok(Self {
             binary: binary.to_path_buf(),
             data_dir,
+            settings,
             address,
             instance,
         })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
     }
 
     /// `http://127.0.0.1:PORT`.
@@ -61,9 +79,29 @@ impl Plinth {
         format!("http://{}", self.address)
     }
 
+    /// Makes a platform over the API; its id.
+    pub fn create_platform(&self, operator: &Operator, name: &str) -> Result<String> {
+        let body = serde_json::json!({ "name": name }).to_string();
+        let request = format!(
+            "POST /v1/platforms HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.address,
+            operator.api_key,
+            body.len(),
+        );
+        let answer = ask(self.address, &request, usize::MAX).context("the server did not answer")?;
+        let (_, body) = answer
+            .split_once("\r\n\r\n")
+            .context("the server's answer has no body")?;
+        let made: Value = serde_json::from_str(body).with_context(|| format!("not a platform: {answer}"))?;
+        let id = made["id"].as_str().map(str::to_owned);
+        id.with_context(|| format!("not a platform: {answer}"))
+    }
+
     /// Makes the first user and workspace, beside the running server.
     pub fn bootstrap(&self, email: &str) -> Result<Operator> {
         let mut command = plinth(&self.binary, "bootstrap", &self.data_dir);
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.args(["--email", email, "--json"]);
         let made: Value = serde_json::from_str(&process::output(&command)?)
             .context("`plinth bootstrap --json` printed something else than one JSON value")?;
@@ -74,6 +112,7 @@ impl Plinth {
         let (api_key, password) = (field("api_key")?, field("password"));
         Ok(Operator {
             email: email.to_owned(),
+            workspace: field("workspace")?,
             api_key,
             password,
         })
@@ -101,8 +140,8 @@ impl Plinth {
     }
 }
 
-/// A subcommand of `plinth` that depends on nothing in the environment of whoever runs the tests.
-fn plinth(binary: &Path, subcommand: &str, data_dir: &Path) -> Command {
+/// A subcommand of `plinth` that depends on nothing in the environment of whoever runs xtask.
+pub fn plinth(binary: &Path, subcommand: &str, data_dir: &Path) -> Command {
     let mut command = Command::new(binary);
     command.arg(subcommand).arg("--data-dir").arg(data_dir);
     for (name, _) in std::env::vars_os().filter(|(name, _)| is_setting(name)) {
@@ -126,7 +165,8 @@ fn read_address(data_dir: &Path) -> Option<SocketAddr> {
         .ok()
 }
 
-fn is_healthy(address: SocketAddr) -> bool {
+/// Whether the server at `address` says that all it needs is there.
+pub fn is_healthy(address: SocketAddr) -> bool {
     let request = format!("GET /healthz HTTP/1.0\r\nHost: {address}\r\n\r\n");
     ask(address, &request, STATUS_LINE_BYTES)
         .and_then(|answer| answer.split_whitespace().nth(1).map(|status| status == "200"))

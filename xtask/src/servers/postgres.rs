@@ -27,6 +27,15 @@ const SERVER: Need = Need {
     elsewhere: "Fedora: postgresql-server; macOS with Homebrew: postgresql@17",
 };
 
+/// Whether a committed transaction is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// No: nobody will ever start this cluster again, so it need not survive a power cut.
+    None,
+    /// As PostgreSQL comes.
+    Full,
+}
+
 /// A running cluster; it stops, and its files vanish, when the value is dropped.
 pub struct Postgres {
     url: String,
@@ -35,9 +44,9 @@ pub struct Postgres {
 
 impl Postgres {
     /// Makes a cluster and starts it; ready for connections on return.
-    pub fn start() -> Result<Self> {
+    pub fn start(durability: Durability) -> Result<Self> {
         let programs = packages::find_or_install(&SERVER, newest_programs)?;
-        on_free_port(|port| Self::start_on(port, &programs))
+        on_free_port(|port| Self::start_on(port, &programs, durability))
     }
 
     /// The address for a client: a role without superuser rights that owns its database and may make databases and
@@ -46,7 +55,7 @@ impl Postgres {
         &self.url
     }
 
-    fn start_on(port: u16, programs: &Path) -> Result<Self> {
+    fn start_on(port: u16, programs: &Path, durability: Durability) -> Result<Self> {
         let cluster = Cluster::init(programs)?;
         let password = random_password()?;
         cluster.sql(&format!(
@@ -61,11 +70,11 @@ impl Postgres {
             "listen_addresses=127.0.0.1".to_owned(),
             "unix_socket_directories=".to_owned(),
             "max_connections=300".to_owned(),
-            // Nobody will ever start this cluster again, so it need not survive a power cut.
-            "fsync=off".to_owned(),
-            "full_page_writes=off".to_owned(),
         ] {
             server.arg("-c").arg(setting);
+        }
+        if durability == Durability::None {
+            server.args(["-c", "fsync=off", "-c", "full_page_writes=off"]);
         }
         let keeping = Keeping {
             stop: Stop::Quit,

@@ -1,0 +1,35 @@
+-- The load of `cargo xtask bench`: consume calls, the customers in turn. Arguments: the API key, the number of
+-- customers, and the milliseconds that each connection pauses between two calls (0: none).
+
+local threads = 0
+
+function setup(thread)
+   threads = threads + 1
+   thread:set("place", threads)
+end
+
+function init(args)
+   local key, customers, pause = args[1], tonumber(args[2]), tonumber(args[3])
+   local headers = { ["Authorization"] = "Bearer " .. key, ["Content-Type"] = "application/json" }
+   local requests = {}
+   for n = 1, customers do
+      local body = string.format('{"customer":"customer-%d","feature":"calls"}', n)
+      requests[n] = wrk.format("POST", nil, headers, body)
+   end
+   -- Threads start at different customers.
+   local turn = place * math.floor(customers / 2)
+   request = function()
+      turn = turn % customers + 1
+      return requests[turn]
+   end
+   if pause > 0 then
+      -- Between half and one and a half of it, so that the connections do not march in step.
+      delay = function() return math.floor(pause * (0.5 + math.random()) + 0.5) end
+   end
+end
+
+function done(summary, latency)
+   local errors = summary.errors
+   io.write(string.format("measured %d %d %d %d %d\n", summary.requests, summary.duration, latency:percentile(50),
+      latency:percentile(99), errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+end

@@ -1,0 +1,129 @@
+//! The figures of the house: one table for what the machine can do, one for consume, one for the goals.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::consume::{self, Consumed, Database, Programs};
+use super::machine::Conditions;
+use super::report::{Goal, Table, goals, millis};
+use super::wrk::Wrk;
+use super::{BenchArgs, fsync, start};
+use crate::process;
+use crate::workspace::Workspace;
+
+pub fn measure(workspace: &Workspace, args: &BenchArgs) -> Result<String> {
+    let wrk = Wrk::find_or_install()?;
+    let [plinth, bare, one_commit] = build(workspace)?;
+    let patience = Duration::from_secs(args.patience);
+    let conditions = Conditions::prepare(workspace, "cargo xtask bench house", patience)?;
+
+    println!("the disk, starts, memory, first call");
+    let fsync = fsync::measure()?;
+    let starts = start::starts(&plinth)?;
+    let idle = start::idle_megabytes(&plinth)?;
+    let first_call = start::first_call_secs(&plinth)?;
+    let (built, stripped) = start::program_megabytes(&plinth)?;
+    let programs = Programs {
+        plinth: &plinth,
+        bare: &bare,
+        one_commit: &one_commit,
+    };
+    let consumed = [Database::Sqlite, Database::Postgres]
+        .into_iter()
+        .map(|database| consume::measure(&programs, &wrk, database, args))
+        .collect::<Result<Vec<_>>>()?;
+
+    let mut yardsticks = Table::new(&["what the machine can do", "a second", "p50", "p99"]);
+    let [per_sec, p50, p99] = fsync.cells();
+    yardsticks.row(&["append 4 KB and fdatasync", &per_sec, &p50, &p99]);
+    let mut calls = Table::new(&[
+        "database",
+        "load",
+        "calls a second",
+        "× bare",
+        "× one commit a call",
+        "p50",
+        "p99",
+    ]);
+    for consumed in &consumed {
+        consumed.yardsticks(&mut yardsticks);
+        consumed.rows(&mut calls);
+    }
+    let reached = goals(&[
+        goal(
+            "ready after a start on an empty directory",
+            starts.first_millis,
+            150.0,
+            "ms",
+        ),
+        goal(
+            "ready after a start on a directory in use",
+            starts.again_millis,
+            150.0,
+            "ms",
+        ),
+        goal("memory at rest, 5 s after the start", idle, 40.0, "MB"),
+        goal("release program, as built", built, 30.0, "MB"),
+        goal("release program, stripped of all symbols", stripped, 30.0, "MB"),
+        goal(
+            "from an empty directory to the first metered call",
+            first_call,
+            5.0,
+            "s",
+        ),
+    ]);
+    Ok(format!(
+        "{}\n{} slices of {} s each, medians.\n\n{}\n{}\n{}\n{}\n",
+        conditions.describe()?,
+        args.rounds,
+        args.slice,
+        yardsticks.text(),
+        calls.text(),
+        remarks(&consumed, fsync.p50_micros),
+        reached.text(),
+    ))
+}
+
+fn goal(what: &'static str, measured: f64, at_most: f64, unit: &'static str) -> Goal {
+    Goal {
+        what,
+        measured,
+        at_most,
+        unit,
+    }
+}
+
+fn remarks(consumed: &[Consumed], fsync_p50_micros: f64) -> String {
+    let mut text = format!("One fdatasync takes {} here. ", millis(fsync_p50_micros));
+    for consumed in consumed {
+        text.push_str(&consumed.summary());
+        text.push_str(&format!(
+            "; {:.0} MB of memory after the load. ",
+            consumed.loaded_megabytes
+        ));
+    }
+    text.push('\n');
+    text
+}
+
+/// The release program as it is shipped, and then the two yardsticks, which are built with more features.
+fn build(workspace: &Workspace) -> Result<[PathBuf; 3]> {
+    for targets in [
+        ["--bin", "plinth"].as_slice(),
+        ["--example", "bare", "--example", "one_commit"].as_slice(),
+    ] {
+        let mut command = workspace.cargo();
+        command
+            .args(["build", "--release", "--package", "server"])
+            .args(targets);
+        process::run(&command)?;
+    }
+    let release = workspace.target.join("release");
+    Ok([
+        release.join("plinth"),
+        release.join("examples/bare"),
+        release.join("examples/one_commit"),
+    ])
+}

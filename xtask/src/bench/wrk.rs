@@ -1,0 +1,112 @@
+//! Load over HTTP, by `wrk`.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use super::report::Rate;
+use crate::packages::{self, Need};
+use crate::process;
+use crate::servers::{folder, on_path};
+
+const WRK: Need = Need {
+    what: "wrk, which makes load over HTTP",
+    debian: &["wrk"],
+    elsewhere: "macOS with Homebrew: wrk",
+};
+
+/// How much a server works for nothing before it is measured.
+const WARM_UP_SECS: u64 = 2;
+
+/// A way of calling.
+#[derive(Clone, Copy)]
+pub struct Load {
+    pub connections: u32,
+    /// Called in turn.
+    pub customers: u32,
+    /// What each connection waits, on average, between an answer and the next call.
+    pub pause_millis: u32,
+}
+
+/// The program, and the script that it runs.
+pub struct Wrk {
+    program: PathBuf,
+    folder: TempDir,
+}
+
+impl Wrk {
+    pub fn find_or_install() -> Result<Self> {
+        let program = packages::find_or_install(&WRK, || on_path("wrk").into_iter().next())?;
+        let folder = folder("wrk")?;
+        fs::write(folder.path().join("consume.lua"), include_str!("consume.lua"))
+            .context("cannot write the script of wrk")?;
+        Ok(Self { program, folder })
+    }
+
+    /// Calls for `secs` seconds, after a warm-up.
+    ///
+    /// # Errors
+    /// When a call was not answered with success: then nothing has been measured.
+    pub fn run(&self, address: SocketAddr, api_key: &str, load: Load, secs: u64) -> Result<Rate> {
+        self.slice(address, api_key, load, WARM_UP_SECS)?;
+        self.slice(address, api_key, load, secs)
+    }
+
+    fn slice(&self, address: SocketAddr, api_key: &str, load: Load, secs: u64) -> Result<Rate> {
+        let mut wrk = Command::new(&self.program);
+        wrk.current_dir(self.folder.path())
+            .args(["--threads", &load.connections.min(2).to_string()])
+            .args(["--connections", &load.connections.to_string()])
+            .args(["--duration", &format!("{secs}s")])
+            .args(["--script", "consume.lua"])
+            .arg(format!("http://{address}/v1/usage/consume"))
+            .args(["--", api_key])
+            .args([load.customers, load.pause_millis].map(|number| number.to_string()));
+        parse(&process::output(&wrk)?)
+    }
+}
+
+fn parse(said: &str) -> Result<Rate> {
+    let numbers: Vec<f64> = said
+        .lines()
+        .find_map(|line| line.strip_prefix("measured "))
+        .unwrap_or_default()
+        .split_whitespace()
+        .filter_map(|word| word.parse().ok())
+        .collect();
+    let &[calls, micros, p50_micros, p99_micros, errors] = numbers.as_slice() else {
+        bail!("wrk said something else than figures:\n{said}");
+    };
+    if errors > 0.0 || calls == 0.0 {
+        bail!("of {calls} calls, {errors} failed:\n{said}");
+    }
+    Ok(Rate {
+        per_sec: calls / micros * 1e6,
+        p50_micros,
+        p99_micros,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_line_of_the_script() {
+        let rate = parse("Running 1s test\nmeasured 2000 1000000 380 3200 0\n").unwrap();
+        assert_eq!(
+            (rate.per_sec, rate.p50_micros, rate.p99_micros),
+            (2_000.0, 380.0, 3_200.0)
+        );
+    }
+
+    #[test]
+    fn a_failed_call_spoils_the_measurement() {
+        assert!(parse("measured 2000 1000000 380 3200 1\n").is_err());
+        assert!(parse("unable to connect").is_err());
+    }
+}
