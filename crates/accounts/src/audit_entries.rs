@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use runtime::audit::{self, AuditEntry};
+use runtime::audit::{self, AuditEntry, Filter};
 use runtime::http::{Failures, PageQuery, Params, Problem};
 use runtime::{App, Caller};
 use types::Page;
@@ -31,5 +31,7 @@ async fn list(
     caller: Caller,
     Params(page): Params<PageQuery>,
 ) -> Result<Json<Page<AuditEntry>>, Problem> {
-    Ok(Json(audit::list(&app, &caller, &page.request()?).await?))
+    Ok(Json(
+        audit::list(&app, &caller, &Filter::default(), &page.request()?).await?,
+    ))
 }

@@ -118,7 +118,7 @@ fn about(member: &Member, key: &ApiKey, now: Timestamp) -> Kv {
         None => html! { "The whole workspace" },
         Some(platform) => html! { a href=(member.href(&format!("/p/{platform}"))) { (platform) } },
     };
-    Kv::new()
+    let about = Kv::new()
         .row("Looks like", html! { code { (key.hint) } })
         .row("Kind", kind_word(key.kind))
         .row("Works in", place)
@@ -131,9 +131,15 @@ fn about(member: &Member, key: &ApiKey, now: Timestamp) -> Kv {
             "Created",
             html! { (time::instant(key.created_at)) " by " code { (key.created_by) } },
         )
-        .row_opt("Expires", key.expires_at.map(time::instant))
-        .row_opt("Revoked", key.revoked_at.map(time::instant))
-        .row("Key id", copyable(&key.id.to_string()))
+        .row(
+            "Expires",
+            key.expires_at.map_or_else(|| html! { "Never" }, time::instant),
+        )
+        .row("Key id", copyable(&key.id.to_string()));
+    match key.revoked_at {
+        Some(at) => about.row("Revoked", time::instant(at)),
+        None => about,
+    }
 }
 
 fn scopes(key: &ApiKey) -> Markup {

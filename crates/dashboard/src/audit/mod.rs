@@ -7,15 +7,16 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use maud::{Markup, html};
-use runtime::audit::{self, AuditEntry};
+use runtime::audit::{self, AuditEntry, Filter};
 use runtime::http::{Params, Problem};
 use runtime::{ActorKind, App};
 use serde::Deserialize;
 use types::page::MAX_LIMIT;
-use types::{PageRequest, Permission};
-use ui::{Card, Cell, Column, Empty, Icon, PageHeader, Row, Table, time};
+use types::{PageRequest, Permission, Timestamp};
+use ui::form::Choice;
+use ui::{Button, Card, Cell, Column, Empty, Field, Form, Icon, PageHeader, Row, Table, time};
 
-use crate::frame::{Member, page_at, pages};
+use crate::frame::{Member, page_at, pages, with_parameter};
 
 /// Characters of an entry's details that a row shows.
 const DETAILS_CHARS: usize = 160;
@@ -25,13 +26,45 @@ pub(crate) fn routes() -> Router<App> {
 }
 
 #[derive(Deserialize)]
-struct At {
+struct Query {
     cursor: Option<String>,
+    #[serde(default)]
+    actor: String,
+    #[serde(default)]
+    action: String,
+    #[serde(default)]
+    target: String,
 }
 
-async fn show(State(app): State<App>, member: Member, Params(at): Params<At>) -> Result<Markup, Problem> {
-    let cursor = at.cursor.as_deref();
-    let page = audit::list(&app, &member.caller, &page_at(cursor)).await?;
+impl Query {
+    /// What is sought, by the names of the form's fields.
+    fn fields(&self) -> [(&'static str, &str); 3] {
+        [
+            ("actor", self.actor.trim()),
+            ("action", self.action.trim()),
+            ("target", self.target.trim()),
+        ]
+    }
+
+    fn filter(&self) -> Filter {
+        let [actor, action, target] = self
+            .fields()
+            .map(|(_, text)| Some(text.to_owned()).filter(|text| !text.is_empty()));
+        Filter {
+            actor_id: actor,
+            action,
+            target_id: target,
+        }
+    }
+}
+
+async fn show(
+    State(app): State<App>,
+    member: Member,
+    Params(query): Params<Query>,
+) -> Result<Markup, Problem> {
+    let cursor = query.cursor.as_deref();
+    let page = audit::list(&app, &member.caller, &query.filter(), &page_at(cursor)).await?;
     let names = names(&app, &member).await?;
     let columns = [
         Column::text("Who"),
@@ -46,18 +79,48 @@ async fn show(State(app): State<App>, member: Member, Params(at): Params<At>) ->
         "Whatever is changed here is recorded.",
     );
     let table = Table::new("Audit log", columns)
-        .rows(page.data.iter().map(|entry| row(entry, &names)))
+        .rows(page.data.iter().map(|entry| row(entry, &names, app.now())))
         .empty(empty);
+    let here = query
+        .fields()
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .fold(member.href("/audit"), |here, (name, text)| {
+            with_parameter(&here, name, text)
+        });
     let content = html! {
         div.stack {
+            (filter(&member, &query, &names))
             (Card::new().flush(table))
-            (pages(&page, cursor, ("entry", "entries"), &member.href("/audit")))
+            (pages(&page, cursor, ("entry", "entries"), &here))
         }
     };
     let header = PageHeader::new("Audit log").description(
         "Newest first. Entries are chained and signed: none can be changed or removed without being noticed.",
     );
     Ok(member.page("Audit log", header, content))
+}
+
+fn filter(member: &Member, query: &Query, names: &HashMap<String, String>) -> Form {
+    let mut people: Vec<Choice> = names.iter().map(|(id, name)| Choice::new(id, name)).collect();
+    if !query.actor.is_empty() && !names.contains_key(&query.actor) {
+        people.push(Choice::new(&query.actor, &query.actor));
+    }
+    people.insert(0, Choice::new("", "Everybody"));
+    Form::get(member.href("/audit"))
+        .inline()
+        .part(Field::select("actor", "Who", people).value(&query.actor))
+        .part(
+            Field::search("action", "Did")
+                .value(&query.action)
+                .placeholder("api_key.revoke"),
+        )
+        .part(
+            Field::search("target", "To")
+                .value(&query.target)
+                .placeholder("An id"),
+        )
+        .actions(Button::secondary("Filter").icon(Icon::Filter))
 }
 
 /// Members by their ids, to be named; nobody, for somebody who may not see them.
@@ -76,7 +139,7 @@ async fn names(app: &App, member: &Member) -> types::Result<HashMap<String, Stri
         .collect())
 }
 
-fn row(entry: &AuditEntry, names: &HashMap<String, String>) -> Row {
+fn row(entry: &AuditEntry, names: &HashMap<String, String>, now: Timestamp) -> Row {
     let kind = match entry.actor_kind {
         ActorKind::User => "Member",
         ActorKind::ApiKey => "API key",
@@ -88,13 +151,16 @@ fn row(entry: &AuditEntry, names: &HashMap<String, String>) -> Row {
     let who = match names.get(&entry.actor_id) {
         Some(name) => Cell::two_lines(name.as_str(), kind),
         None if entry.actor_id == entry.actor_kind.as_str() => Cell::from(kind),
-        None => Cell::two_lines(kind, html! { code { (short(&entry.actor_id)) } }),
+        None => Cell::two_lines(
+            kind,
+            html! { code.truncate title=(entry.actor_id) { (short(&entry.actor_id)) } },
+        ),
     };
     let target = match names.get(&entry.target_id) {
         Some(name) => Cell::two_lines(name.as_str(), entry.target_kind.as_str()),
         None => Cell::two_lines(
             entry.target_kind.replace('_', " "),
-            html! { code title=(entry.target_id) { (short(&entry.target_id)) } },
+            html! { code.truncate title=(entry.target_id) { (short(&entry.target_id)) } },
         ),
     };
     Row::new([
@@ -102,7 +168,7 @@ fn row(entry: &AuditEntry, names: &HashMap<String, String>) -> Row {
         Cell::new(html! { code { (entry.action) } }),
         target,
         Cell::from(details(entry)),
-        Cell::new(time::instant(entry.occurred_at)),
+        Cell::new(time::ago(entry.occurred_at, now)),
     ])
 }
 
@@ -119,7 +185,7 @@ fn short(id: &str) -> String {
 fn details(entry: &AuditEntry) -> String {
     let mut parts: Vec<String> = entry.reason.iter().map(|reason| format!("“{reason}”")).collect();
     for (name, value) in &entry.details {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = value.as_str().map_or_else(|| value.to_string(), short);
         if !value.is_null() {
             parts.push(format!("{name}: {text}"));
         }

@@ -3,6 +3,7 @@
 use commerce::customers::Customer;
 use commerce::entitlements::Entitlement;
 use commerce::features::FeatureKind;
+use commerce::plans::Plan;
 use maud::{Markup, Render, html};
 use ui::code::copyable;
 use ui::dialog::Dialog;
@@ -20,8 +21,11 @@ pub(super) fn about(customer: &Customer) -> Card {
         .row_opt("External id", customer.external_id.as_deref().map(copyable))
         .row_opt("E-mail", customer.email.as_deref())
         .row("Periods begin", begins(customer))
-        .row("Created", time::date(customer.created_at))
-        .row_opt("Archived", customer.archived_at.map(time::date));
+        .row("Created", time::date(customer.created_at));
+    let about = match customer.archived_at {
+        Some(at) => about.row("Archived", time::date(at)),
+        None => about,
+    };
     let about = customer.metadata.iter().fold(about, |about, (key, value)| {
         about.row(key.as_str(), value.as_str())
     });
@@ -57,18 +61,25 @@ fn meter(keeper: &Shopkeeper, found: &Found, entitlement: &Entitlement) -> Marku
         "/customers/{}/entitlements/{}",
         found.customer.id, entitlement.feature
     ));
-    let note = html! { a href=(why) { "Why?" span.sr-only { " (" (name) ")" } } };
-    let line = |value: Markup| html! { div.quota { div.quota-head { span.quota-label { (name) } span { (value) } } p.quota-note { (note) } } };
+    let reset = entitlement
+        .reset_at
+        .filter(|_| entitlement.entitled)
+        .map(|at| format!("Starts again {} · ", time::minute_text(at)));
+    let note = html! { (reset.unwrap_or_default()) a href=(why) { "Why?" span.sr-only { " (" (name) ")" } } };
+    let line = |value: Markup| {
+        html! {
+            div.quota {
+                div.quota-head { span.quota-label { (name) } span { (value) } }
+                p.quota-note { (note) }
+            }
+        }
+    };
     match (entitlement.entitled, entitlement.kind, &entitlement.used) {
         (false, ..) => line(Badge::status("not_included").render()),
         (true, FeatureKind::Boolean, _) => line(Badge::new("On", ui::Tone::Good).render()),
         (true, FeatureKind::Metered, Some(used)) => {
             let limit = entitlement.limit.as_ref();
             let quota = Quota::new(name, amount_whole(used), limit.map(amount_whole));
-            let quota = match entitlement.reset_at {
-                Some(at) => quota.note(format!("Starts again {}", time::minute_text(at))),
-                None => quota,
-            };
             html! { div { (quota) p.quota-note { (note) } } }
         }
         (true, ..) => line(html! { strong { (limit_text(entitlement.limit.as_ref())) } }),
@@ -117,19 +128,27 @@ pub(super) fn subscriptions(keeper: &Shopkeeper, found: &Found, may: bool) -> Ma
     let card = Card::titled("Subscriptions")
         .description("One of each group runs at most.")
         .flush(Table::new("Subscriptions", columns).rows(rows).empty(empty));
-    let choices = found
+    let is_running = |plan: &Plan| {
+        let mut subscriptions = found.subscriptions.iter();
+        subscriptions
+            .any(|it| it.ended_at.is_none() && it.plan_id == plan.id && it.version == plan.current.version)
+    };
+    let choices: Vec<Choice> = found
         .plans
         .iter()
-        .map(|plan| Choice::new(plan.id.to_string(), format!("{} ({})", plan.name, plan.group)));
+        .filter(|plan| !is_running(plan))
+        .map(|plan| Choice::new(plan.id.to_string(), format!("{} ({})", plan.name, plan.group)))
+        .collect();
+    let has_choice = !choices.is_empty();
     let change = Form::post(
         keeper.href(&format!("/customers/{id}/subscriptions")),
         keeper.csrf(),
     )
     .inline()
-    .part(Field::select("plan", "Plan", choices.collect::<Vec<_>>()))
+    .part(Field::select("plan", "Change to", choices))
     .actions(Button::secondary("Subscribe"));
     html! {
-        @if may && !found.plans.is_empty() { (card.footer(change)) } @else { (card) }
+        @if may && has_choice { (card.footer(change)) } @else { (card) }
         @if may {
             @for running in found.subscriptions.iter().filter(|subscription| subscription.ended_at.is_none()) {
                 (Dialog::confirm(

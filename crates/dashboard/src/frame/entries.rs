@@ -73,7 +73,7 @@ impl Entries {
     pub fn draft(self) -> Draft {
         Draft {
             entries: self,
-            error: None,
+            ..Draft::default()
         }
     }
 
@@ -90,6 +90,7 @@ impl Entries {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
         let draft = Draft {
             entries: self,
+            wrong: error.fields().iter().map(as_sentence).collect(),
             error: Some(error),
         };
         Ok((status, page(draft)).into_response())
@@ -101,6 +102,34 @@ impl Entries {
 pub struct Draft {
     entries: Entries,
     error: Option<Error>,
+    /// What is wrong with which field, in sentences.
+    wrong: Vec<FieldError>,
+}
+
+/// What is wrong with a field begins like a sentence.
+fn as_sentence(error: &FieldError) -> FieldError {
+    FieldError {
+        field: error.field.clone(),
+        message: capitalised(&error.message),
+    }
+}
+
+/// The same where the field's label is not beside it: `Password: it is made of …`.
+fn with_label(error: &FieldError) -> FieldError {
+    let name = error.field.rsplit(['.', ']']).next().unwrap_or_default();
+    let label = capitalised(&name.replace('_', " "));
+    FieldError {
+        field: error.field.clone(),
+        message: format!("{label}: {}", error.message),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters
+        .next()
+        .map(|first| first.to_uppercase().collect::<String>());
+    first.unwrap_or_default() + letters.as_str()
 }
 
 impl Draft {
@@ -130,7 +159,7 @@ impl Draft {
     }
 
     pub fn errors(&self) -> &[FieldError] {
-        self.error.as_ref().map_or(&[], Error::fields)
+        &self.wrong
     }
 
     /// Fills a field in, and says what is wrong with it.
@@ -145,7 +174,10 @@ impl Draft {
             Some(error) if error.fields().is_empty() => {
                 Alert::bad(error.code().title()).body(error.detail()).render()
             }
-            Some(error) => form::error_summary("", error.fields()),
+            Some(error) => {
+                let wrong: Vec<FieldError> = error.fields().iter().map(with_label).collect();
+                form::error_summary("", &wrong)
+            }
         }
     }
 }

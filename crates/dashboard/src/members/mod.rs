@@ -113,11 +113,12 @@ fn page(member: &Member, other: &Membership) -> Markup {
     };
     let content = html! {
         div.stack {
-            @if may { (Card::titled("Role").body(form)) }
-            @else { (Card::titled("Role").body(html! { p { (role_word(other.role)) ": " (describe(other.role)) } })) }
+            @if may { (Card::titled("What they may do").body(form)) }
+            @else { (Card::titled("What they may do").body(html! { p { (role_word(other.role)) ": " (describe(other.role)) } })) }
             @if may || is_own {
-                (Card::titled(verb).description(sentence)
-                    .actions(Button::danger_quiet(verb).icon(Icon::Logout).opens("remove")))
+                (Card::titled(verb)
+                    .actions(Button::danger_quiet(verb).icon(Icon::Logout).opens("remove"))
+                    .body(html! { p.muted { (sentence) } }))
                 (Dialog::confirm(
                     "remove", title, sentence, Button::danger(verb), &format!("{path}/remove"), member.csrf(),
                 ))

@@ -16,6 +16,8 @@ use crate::frame::figures::amount_value;
 /// Days of the chart.
 pub(super) const DAYS: usize = 30;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Hours of a day.
+const HOURS: usize = 24;
 /// Latest events that are shown.
 const LATEST: u32 = 6;
 /// Customers of the ranking.
@@ -35,6 +37,9 @@ pub(super) struct Figures {
     pub feature: Option<Feature>,
     /// A point a day, oldest first, today last: the days of the chart and as many before.
     pub days: Vec<UsagePoint>,
+    /// Used today, and yesterday up to the hour that it is now.
+    pub today: f64,
+    pub yesterday: f64,
     pub top: Vec<TopCustomer>,
     pub latest: Vec<UsageEvent>,
     pub customers: Counted,
@@ -61,19 +66,25 @@ impl Figures {
         let feature = features
             .into_iter()
             .find(|feature| feature.kind == FeatureKind::Metered);
-        let (days, top) = match &feature {
-            None => (Vec::new(), Vec::new()),
+        let (days, hours, top) = match &feature {
+            None => (Vec::new(), Vec::new(), Vec::new()),
             Some(feature) => (
-                history(app, keeper, feature, now).await?,
+                history(app, keeper, feature, now, Granularity::Day).await?,
+                history(app, keeper, feature, now, Granularity::Hour).await?,
                 top(app, keeper, feature, now).await?,
             ),
         };
+        // Hours from the start of yesterday to this one, which is the last.
+        let (yesterday, today) = hours.split_at(hours.len().min(HOURS));
+        let same_hours = &yesterday[..today.len().min(yesterday.len())];
         let customers = customers::list(app, &keeper.caller, false, &most).await?;
         let month_ago = now - DAY * 30;
         Ok(Figures {
             now,
             feature,
             days,
+            today: sum(today),
+            yesterday: sum(same_hours),
             top,
             latest: latest(app, keeper).await?,
             customers: Counted {
@@ -117,27 +128,48 @@ impl Figures {
     }
 }
 
+/// By day, as far back as the chart and the period before it; by hour, since yesterday began.
 async fn history(
     app: &App,
     keeper: &Shopkeeper,
     feature: &Feature,
     now: Timestamp,
+    granularity: Granularity,
 ) -> Result<Vec<UsagePoint>> {
-    let days = u32::try_from(2 * DAYS - 1).unwrap_or(u32::MAX);
+    let days_back = match granularity {
+        Granularity::Day => u32::try_from(2 * DAYS - 1).unwrap_or(u32::MAX),
+        Granularity::Hour => 1,
+    };
     let query = HistoryQuery {
         feature: feature.key.clone(),
         customer: None,
-        from: now - DAY * days,
-        // Today is the last stretch, whatever the time of day.
+        from: start_of_day(now) - DAY * days_back,
+        // The stretch that it is now is the last, also at its very beginning.
         to: now + Duration::from_micros(1),
-        granularity: Granularity::Day,
+        granularity,
     };
     usage::history(app, &keeper.caller, &query).await
 }
 
+fn start_of_day(at: Timestamp) -> Timestamp {
+    let day = i64::try_from(DAY.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_micros(at.as_micros().div_euclid(day) * day)
+}
+
+fn sum(points: &[UsagePoint]) -> f64 {
+    points.iter().map(|point| amount_value(&point.amount)).sum()
+}
+
 async fn top(app: &App, keeper: &Shopkeeper, feature: &Feature, now: Timestamp) -> Result<Vec<TopCustomer>> {
     let days = u32::try_from(DAYS - 1).unwrap_or(u32::MAX);
-    usage::top_customers(app, &keeper.caller, &feature.key, now - DAY * days, TOP).await
+    usage::top_customers(
+        app,
+        &keeper.caller,
+        &feature.key,
+        start_of_day(now) - DAY * days,
+        TOP,
+    )
+    .await
 }
 
 async fn latest(app: &App, keeper: &Shopkeeper) -> Result<Vec<UsageEvent>> {

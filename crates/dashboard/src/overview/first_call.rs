@@ -6,15 +6,15 @@ use maud::{Markup, html};
 use runtime::App;
 use runtime::http::Problem;
 use types::PageRequest;
-use ui::{Button, Icon};
+use ui::{Alert, Button, Icon};
 
 use crate::frame::Shopkeeper;
 use crate::frame::figures::amount_text;
 
 pub(super) fn waiting(keeper: &Shopkeeper) -> Markup {
     html! {
-        p.muted hx-get=(keeper.href("/start/first-call")) hx-trigger="every 2s" hx-swap="outerHTML" role="status" {
-            (Icon::Clock) " Waiting for it … "
+        div.actions hx-get=(keeper.href("/start/first-call")) hx-trigger="every 2s" hx-swap="outerHTML" role="status" {
+            (Icon::Clock) span.muted { "Waiting for it …" }
             a href=(keeper.own_overview()) { "I have sent it" }
         }
     }
@@ -31,9 +31,10 @@ pub(super) async fn show(State(app): State<App>, keeper: Shopkeeper) -> Result<M
         return Ok(waiting(&keeper));
     };
     Ok(html! {
-        div.stack role="status" {
-            p { (Icon::CircleCheck) " It has arrived: " strong { (amount_text(&event.amount)) } " of " code { (event.feature) } "." }
-            div.actions { (Button::primary("See your overview").href(keeper.own_overview())) }
+        div role="status" {
+            (Alert::good("Your first call has arrived")
+                .body(html! { (amount_text(&event.amount)) " of " code { (event.feature) } ", counted and limited." })
+                .action(Button::primary("See your overview").href(keeper.own_overview())))
         }
     })
 }

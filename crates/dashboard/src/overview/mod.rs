@@ -10,6 +10,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use commerce::catalogue::PLATFORM_ZERO;
 use commerce::platforms::{self, Platform};
 use maud::{Markup, html};
 use runtime::App;
@@ -25,7 +26,7 @@ use self::panel::panel;
 use crate::frame::{Member, Shopkeeper};
 
 /// Platforms to choose from on the overview; the others have an overview of their own.
-const CHOICES: u32 = 4;
+const CHOICES: u32 = 5;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new()
@@ -54,7 +55,9 @@ async fn show(
         limit: CHOICES,
         cursor: None,
     };
-    let choices = platforms::list(&app, &member.caller, false, &first).await?.data;
+    let mut choices = platforms::list(&app, &member.caller, false, &first).await?.data;
+    // What Plinth itself sells has an overview of its own; here is what the operator sells besides.
+    choices.retain(|platform| platform.id != PLATFORM_ZERO);
     let Some(chosen) = shown.platform.or(choices.first().map(|platform| platform.id)) else {
         return Ok(start::without_platform(&member).into_response());
     };
@@ -63,8 +66,10 @@ async fn show(
     let steps = start::steps(&app, &keeper, figures.latest.is_empty(), None).await?;
     let content = html! {
         div.stack {
-            @if let Some(steps) = &steps { (steps) }
-            (panel(&keeper, &figures))
+            @match &steps {
+                Some(steps) => (steps),
+                None => (panel(&keeper, &figures)),
+            }
         }
     };
     Ok(page(&keeper, &choices, content).into_response())

@@ -31,12 +31,11 @@ fn figure_tiles(keeper: &Shopkeeper, figures: &Figures) -> Vec<Tile> {
         .as_ref()
         .map_or("Calls", |feature| feature.name.as_str());
     let sum = |values: Vec<f64>| values.into_iter().sum::<f64>();
-    let (today, yesterday) = (sum(figures.values(1, 0)), sum(figures.values(1, 1)));
     let (shown, before) = (sum(figures.shown()), sum(figures.before()));
     let mut tiles = vec![
-        Tile::new(format!("{noun} today"), whole(today))
-            .delta(Delta::between(today, yesterday))
-            .hint("vs all of yesterday")
+        Tile::new(format!("{noun} today"), whole(figures.today))
+            .delta(Delta::between(figures.today, figures.yesterday))
+            .hint("vs yesterday by now")
             .href(keeper.href("/usage")),
         Tile::new(format!("{noun} in 30 days"), whole(shown))
             .delta(Delta::between(shown, before))

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use commerce::api_keys::{self, ApiKeyKind, ApiKeyStatus, NewApiKey};
+use commerce::catalogue::PLATFORM_ZERO;
 use commerce::customers;
 use commerce::features::{self, FeatureKind};
 use commerce::plans;
@@ -68,7 +69,8 @@ pub(super) async fn steps(
     is_unused: bool,
     secret: Option<&str>,
 ) -> Result<Option<Markup>> {
-    if !is_unused || !keeper.may(Permission::PlatformsManage) {
+    let is_ours = keeper.platform.id == PLATFORM_ZERO;
+    if !is_unused || is_ours || !keeper.may(Permission::PlatformsManage) {
         return Ok(None);
     }
     let found = Found::load(app, keeper).await?;

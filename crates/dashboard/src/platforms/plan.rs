@@ -121,8 +121,10 @@ fn page(keeper: &Shopkeeper, plan: &Plan, features: &[Feature], draft: &Draft) -
             plan.current.version + 1
         )));
     let content = html! {
-        (Card::titled("Plan").body(about))
-        (Card::titled("What it gives").flush(given(plan, features)))
+        div.grid {
+            (Card::titled("Plan").body(about))
+            (Card::titled("What it gives").flush(given(plan, features)))
+        }
         @if may {
             (Card::titled("Next version")
                 .description("New subscriptions get it. Those that run keep the version that was agreed on.")
@@ -144,14 +146,12 @@ fn given(plan: &Plan, features: &[Feature]) -> Table {
     let rows = plan.current.entitlements.iter().map(|given| {
         let feature = features.iter().find(|feature| feature.key == given.feature);
         let name = feature.map_or(given.feature.as_str(), |feature| feature.name.as_str());
-        let unit = feature.and_then(|feature| feature.unit.as_deref());
         let is_boolean = feature.is_some_and(|feature| feature.kind == features::FeatureKind::Boolean);
         Row::new([
             Cell::two_lines(name, html! { code { (given.feature) } }),
-            match (is_boolean, unit) {
-                (true, _) => Cell::from("On"),
-                (false, Some(unit)) => Cell::from(format!("{} {unit}", limit_text(given.limit.as_ref()))),
-                (false, None) => Cell::from(limit_text(given.limit.as_ref())),
+            match is_boolean {
+                true => Cell::from("On"),
+                false => Cell::from(limit_text(given.limit.as_ref())),
             },
             Cell::from(beyond(given)),
         ])

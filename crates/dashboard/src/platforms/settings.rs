@@ -65,8 +65,10 @@ fn page(keeper: &Shopkeeper, draft: &Draft) -> Markup {
         (Card::titled("General").body(html! { div.stack { (draft.alert()) (form) (about) } }))
         @if may && platform.id != PLATFORM_ZERO {
             (Card::titled("Archive")
-                .description("Ends the platform: its keys are refused from now on, and nothing in it can be changed.")
-                .actions(Button::danger_quiet("Archive platform").icon(Icon::Archive).opens("archive")))
+                .actions(Button::danger_quiet("Archive platform").icon(Icon::Archive).opens("archive"))
+                .body(html! {
+                    p.muted { "Ends the platform: its keys are refused from now on, and nothing in it can be changed." }
+                }))
             (Dialog::confirm(
                 "archive",
                 format!("Archive {}?", platform.name),

@@ -116,9 +116,11 @@ pub(super) fn offer(keeper: &Shopkeeper) -> Markup {
         .icon(Icon::Rocket)
         .post(keeper.href("/start"), keeper.csrf());
     html! {
-        (Card::titled("A starting point")
-            .description("The feature calls, the plans Free (5 a month) and Paid (500 for $29), and a first customer.")
-            .actions(button))
+        (Card::titled("A starting point").actions(button).body(html! {
+            p.muted {
+                "The feature " code { (FEATURE) } ", the plans Free (5 a month) and Paid (500 for $29), and a first customer."
+            }
+        }))
     }
 }
 

@@ -146,10 +146,10 @@ fn table(keeper: &Shopkeeper, found: &Found, is_filtered: bool, now: Timestamp) 
     });
     let columns = [
         Column::text("Customer"),
-        Column::text("Feature"),
+        Column::text("Feature").wide_only(),
         Column::number("Amount"),
         Column::text("Occurred").wide_only(),
-        Column::text("Received").wide_only(),
+        Column::number("Received"),
     ];
     let empty = match is_filtered {
         true => Empty::new(

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use storage::{Scope, Tx};
 use types::id::{AuditEntryId, RequestId, WorkspaceId};
+use types::text::check_text;
 use types::{Page, PageRequest, Permission, Result, Timestamp};
 use utoipa::ToSchema;
 
@@ -100,11 +101,38 @@ pub struct AuditEntry {
     pub occurred_at: Timestamp,
 }
 
+/// Which entries are wanted: those that fit everything that is said.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub actor_id: Option<String>,
+    pub action: Option<String>,
+    pub target_id: Option<String>,
+}
+
+/// Characters of what an entry is sought by.
+const MAX_SOUGHT_CHARS: usize = 255;
+
 /// The workspace's entries, newest first.
-pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page<AuditEntry>> {
+///
+/// # Errors
+/// `permission_denied`, `validation_failed`.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    filter: &Filter,
+    page: &PageRequest,
+) -> Result<Page<AuditEntry>> {
     caller.require(Permission::AuditRead)?;
+    let sought = [
+        ("actor_id", &filter.actor_id),
+        ("action", &filter.action),
+        ("target_id", &filter.target_id),
+    ];
+    for (field, text) in sought {
+        check_text(field, text.as_deref().unwrap_or_default(), 0, MAX_SOUGHT_CHARS)?;
+    }
     app.db()
         .of(caller.tenant())
-        .read(|mut tx| async move { store::list(&mut tx, page).await })
+        .read(|mut tx| async move { store::list(&mut tx, filter, page).await })
         .await
 }

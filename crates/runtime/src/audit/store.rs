@@ -5,7 +5,7 @@ use storage::{Dialect, Row, Scope, System, Tenant, Tx, params};
 use types::id::{AuditEntryId, RequestId, WorkspaceId};
 use types::{Error, Page, PageRequest, Result, Timestamp};
 
-use super::{AuditEntry, NewEntry};
+use super::{AuditEntry, Filter, NewEntry};
 use crate::caller::{Actor, ActorKind};
 
 const INSERT: &str = "INSERT INTO audit_entries
@@ -38,21 +38,31 @@ pub(super) async fn insert<S: Scope>(
 }
 
 const LIST: &str = "SELECT * FROM audit_entries WHERE workspace_id = $1 AND audit_entry_id < $2
-    ORDER BY audit_entry_id DESC LIMIT $3";
-const LIST_FIRST: &str =
-    "SELECT * FROM audit_entries WHERE workspace_id = $1 ORDER BY audit_entry_id DESC LIMIT $2";
+        AND ($3 = '' OR actor_id = $3) AND ($4 = '' OR action = $4) AND ($5 = '' OR target_id = $5)
+    ORDER BY audit_entry_id DESC LIMIT $6";
 
-pub(super) async fn list(tx: &mut Tx<Tenant>, page: &PageRequest) -> Result<Page<AuditEntry>> {
-    let (workspace, most) = (tx.workspace(), page.limit + 1);
-    let rows = match &page.cursor {
-        None => tx.fetch_all(LIST_FIRST, params![workspace, most]).await?,
-        Some(cursor) => {
-            let before: AuditEntryId = cursor
-                .parse()
-                .map_err(|_| Error::invalid("cursor", "not a cursor of this list"))?;
-            tx.fetch_all(LIST, params![workspace, before, most]).await?
-        }
+pub(super) async fn list(
+    tx: &mut Tx<Tenant>,
+    filter: &Filter,
+    page: &PageRequest,
+) -> Result<Page<AuditEntry>> {
+    let before = match &page.cursor {
+        None => AuditEntryId::from_uuid(uuid::Uuid::max()),
+        Some(cursor) => cursor
+            .parse()
+            .map_err(|_| Error::invalid("cursor", "not a cursor of this list"))?,
     };
+    // An empty text is no filter: nothing that is recorded is empty.
+    let sought = |text: &Option<String>| text.clone().unwrap_or_default();
+    let params = params![
+        tx.workspace(),
+        before,
+        sought(&filter.actor_id),
+        sought(&filter.action),
+        sought(&filter.target_id),
+        page.limit + 1,
+    ];
+    let rows = tx.fetch_all(LIST, params).await?;
     let entries = rows.iter().map(entry).collect::<Result<_>>()?;
     Ok(Page::from_overfetch(entries, page.limit, |entry: &AuditEntry| {
         entry.id.to_string()
