@@ -33,6 +33,10 @@ where
             .into());
         }
         let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        // serde takes a list for a struct, its items for the fields in their order; nobody means that.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            return Err(Error::invalid("body", "must be a JSON object").into());
+        }
         let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
         let value =
             serde_path_to_error::deserialize(&mut deserializer).map_err(|error| wrong_json(&error))?;
