@@ -7,5 +7,6 @@ mod harness;
 mod accounts;
 mod cli;
 mod commerce;
+mod processes;
 mod runtime;
 mod whole;

@@ -14,6 +14,9 @@ pub(crate) fn from_sqlx(error: sqlx::Error) -> Error {
         sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::Io(_)
+        // A connection that ends while it is being made reads as a strange answer: a proxy whose database is gone does that.
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::Tls(_)
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::BeginFailed => unavailable(error),
         sqlx::Error::Database(cause) => match cause.kind() {
@@ -70,4 +73,23 @@ pub(crate) fn asks_for_retry(error: &Error) -> bool {
         cause = error.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_connection_is_an_outage_and_a_wrong_statement_is_not() {
+        let broken = [
+            sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned()),
+            sqlx::Error::Tls("the handshake was cut off".into()),
+            sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into()),
+        ];
+        for error in broken {
+            assert_eq!(from_sqlx(error).code(), ErrorCode::Unavailable);
+        }
+        let wrong = sqlx::Error::ColumnNotFound("amuont".to_owned());
+        assert_eq!(from_sqlx(wrong).code(), ErrorCode::Internal);
+    }
 }
