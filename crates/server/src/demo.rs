@@ -1,6 +1,7 @@
 //! A workspace to look at: a believable platform with plans, customers and a month of usage, made by the same operations that
 //! everybody uses.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use commerce::Amount;
@@ -12,12 +13,15 @@ use commerce::plans::{self, EntitlementInput, Interval, NewPlan, Price, Terms};
 use commerce::subscriptions::{self, SubscriptionCreate};
 use commerce::usage::{self, NewUsage};
 use commerce::{ShopCaller, platforms};
+use futures_util::future::join_all;
 use runtime::App;
 use types::money::Currency;
 use types::{ErrorCode, Mode, Money, PageRequest, Permission, Result};
 
 const PLATFORM: &str = "Weather API";
 const DAYS: u64 = 30;
+/// Calls that wait for a commit at once.
+const TOGETHER: usize = 200;
 /// How long the key of the printed lines works.
 const KEY_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -173,29 +177,25 @@ async fn sell(app: &App, shop: &ShopCaller) -> Result<()> {
     Ok(())
 }
 
-/// A month of calls: fewer at night and at weekends, a little more every week, and none beyond a plan's limit.
+/// A month of calls, the oldest first, and none beyond a plan's limit.
 async fn use_it(app: &App, shop: &ShopCaller) -> Result<()> {
-    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    for day in (0..DAYS).rev() {
-        let mut calls = Vec::new();
-        for (external_id, _, _, daily) in CUSTOMERS {
-            let weekend = if (day % 7) < 2 { 2 } else { 4 };
-            let count = (daily * (DAYS - day + 30) * weekend / 4 / 45).saturating_sub(dice.roll(3));
-            for _ in 0..count.max(u64::from(daily > 0 && dice.roll(6) == 0)) {
-                let hour = 6 + (dice.roll(9) + dice.roll(9));
-                let past = Duration::from_secs(day * 86_400 + (24 - hour) * 3_600 + dice.roll(3_600));
-                let input = NewUsage {
-                    customer: external_id.parse()?,
-                    end_user: None,
-                    feature: "calls".to_owned(),
-                    amount: None,
-                    idempotency_key: None,
-                };
-                calls.push(usage::consume_at(app, shop, input, app.now() - past));
-            }
+    let now = app.now();
+    let mut calls = month();
+    calls.sort_by_key(|(ago, _)| Reverse(*ago));
+    for some in calls.chunks(TOGETHER) {
+        let mut waiting = Vec::new();
+        for (ago, customer) in some {
+            let input = NewUsage {
+                customer: customer.parse()?,
+                end_user: None,
+                feature: "calls".to_owned(),
+                amount: None,
+                idempotency_key: None,
+            };
+            waiting.push(usage::consume_at(app, shop, input, now - *ago));
         }
         // Together, so that they share their commits.
-        for outcome in futures_util::future::join_all(calls).await {
+        for outcome in join_all(waiting).await {
             match outcome {
                 Err(error) if !error.is(ErrorCode::QuotaExceeded) => return Err(error),
                 _ => {}
@@ -203,6 +203,23 @@ async fn use_it(app: &App, shop: &ShopCaller) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// How long ago each call was, and who made it: fewer at weekends, a little more every week.
+fn month() -> Vec<(Duration, &'static str)> {
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut calls = Vec::new();
+    for day in 0..DAYS {
+        for (external_id, _, _, daily) in CUSTOMERS {
+            let weekend = if day % 7 < 2 { 2 } else { 4 };
+            let count = (daily * (2 * DAYS - day) * weekend / 180).saturating_sub(dice.roll(3));
+            for _ in 0..count.max(u64::from(daily > 0 && dice.roll(6) == 0)) {
+                let secs_ago = day * 86_400 + (dice.roll(9) + dice.roll(9)) * 3_600 + dice.roll(3_600);
+                calls.push((Duration::from_secs(secs_ago), external_id));
+            }
+        }
+    }
+    calls
 }
 
 /// The same numbers every time: a demo that differs from the one before it is hard to talk about.
