@@ -13,7 +13,7 @@ use types::id::RequestId;
 use types::{Error, ErrorCode};
 use ui::{Button, Page};
 
-use super::{notice, policy, return_path};
+use super::{mode, notice, policy, return_path};
 
 /// The layer around every page.
 pub(crate) async fn layer(request: Request, next: Next) -> Response {
@@ -23,6 +23,7 @@ pub(crate) async fn layer(request: Request, next: Next) -> Response {
         response = asked.answer(&error);
     }
     notice::forget(&asked.headers, &mut response);
+    mode::remember(asked.uri.query(), &asked.headers, &mut response);
     policy::protect(&mut response);
     response
 }

@@ -14,6 +14,7 @@ use ui::{Alert, Badge, Form, PageHeader};
 
 use super::Member;
 use super::forms::Reader;
+use super::{mode_of, mode_query};
 
 /// The views of a platform: label, path, and what it takes to see them.
 const TABS: [(&str, &str, Permission); 7] = [
@@ -44,7 +45,7 @@ impl FromRequestParts<App> for Shopkeeper {
         let id: PlatformId = named
             .and_then(|(_, text)| text.parse().ok())
             .ok_or_else(|| Error::not_found("platform"))?;
-        let mode = mode(parts.uri.query().unwrap_or_default());
+        let mode = mode_of(parts.uri.query(), &parts.headers);
         let keeper = Shopkeeper::enter(app, member, id, mode).await?;
         if keeper.caller.archived && !parts.method.is_safe() {
             return Err(Error::not_found("platform").into());
@@ -54,14 +55,6 @@ impl FromRequestParts<App> for Shopkeeper {
 }
 
 impl Reader for Shopkeeper {}
-
-/// Live, unless the address says test.
-fn mode(query: &str) -> Mode {
-    let named = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "mode");
-    named
-        .and_then(|(_, text)| text.parse().ok())
-        .unwrap_or(Mode::Live)
-}
 
 impl Shopkeeper {
     /// Goes into a platform of the member's workspace.
@@ -98,29 +91,19 @@ impl Shopkeeper {
 
     /// The overview of the workspace, on this platform and mode.
     pub fn own_overview(&self) -> String {
-        let mode = if self.mode() == Mode::Test {
-            "&mode=test"
-        } else {
-            ""
-        };
-        self.member.href(&format!("?platform={}{mode}", self.platform.id))
+        let (platform, mode) = (self.platform.id, mode_query(self.mode()));
+        self.member.href(&format!("?platform={platform}&{mode}"))
     }
 
     fn href_in(&self, path: &str, mode: Mode) -> String {
         let path = self.member.href(&format!("/p/{}{path}", self.platform.id));
-        match (mode, path.contains('?')) {
-            (Mode::Live, _) => path,
-            (Mode::Test, false) => format!("{path}?mode=test"),
-            (Mode::Test, true) => format!("{path}&mode=test"),
-        }
+        let joint = if path.contains('?') { '&' } else { '?' };
+        format!("{path}{joint}{}", mode_query(mode))
     }
 
     /// Lets a form that filters stay in this mode.
     pub fn in_form(&self, form: Form) -> Form {
-        match self.mode() {
-            Mode::Live => form,
-            Mode::Test => form.hidden("mode", Mode::Test.as_str()),
-        }
+        form.hidden("mode", self.mode().as_str())
     }
 
     /// One of the views of the platform, with the way to the others.

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use commerce::catalogue::PLATFORM_ZERO;
 use commerce::platforms::{self, Platform};
+use http::{HeaderMap, Uri};
 use maud::{Markup, html};
 use runtime::App;
 use runtime::http::{Params, Problem};
@@ -23,7 +24,7 @@ use ui::tabs::Tabs;
 
 use self::figures::Figures;
 use self::panel::panel;
-use crate::frame::{Member, Shopkeeper};
+use crate::frame::{Member, Shopkeeper, mode_of, mode_query};
 
 /// Platforms to choose from on the overview; the others have an overview of their own.
 const CHOICES: u32 = 5;
@@ -42,13 +43,13 @@ pub(crate) fn routes() -> Router<App> {
 #[derive(Deserialize)]
 struct Shown {
     platform: Option<PlatformId>,
-    #[serde(default)]
-    mode: Option<Mode>,
 }
 
 async fn show(
     State(app): State<App>,
     member: Member,
+    uri: Uri,
+    headers: HeaderMap,
     Params(shown): Params<Shown>,
 ) -> Result<Response, Problem> {
     let first = PageRequest {
@@ -61,7 +62,7 @@ async fn show(
     let Some(chosen) = shown.platform.or(choices.first().map(|platform| platform.id)) else {
         return Ok(start::without_platform(&member).into_response());
     };
-    let keeper = Shopkeeper::enter(&app, member, chosen, shown.mode.unwrap_or(Mode::Live)).await?;
+    let keeper = Shopkeeper::enter(&app, member, chosen, mode_of(uri.query(), &headers)).await?;
     let figures = Figures::load(&app, &keeper).await?;
     let steps = start::steps(&app, &keeper, figures.latest.is_empty(), None).await?;
     let content = html! {
@@ -83,8 +84,8 @@ pub(crate) async fn of_platform(app: &App, keeper: &Shopkeeper) -> Result<Markup
 
 fn page(keeper: &Shopkeeper, choices: &[Platform], content: Markup) -> Markup {
     let address = |platform: PlatformId, mode: Mode| {
-        let mode = if mode == Mode::Test { "&mode=test" } else { "" };
-        keeper.member.href(&format!("?platform={platform}{mode}"))
+        let mode = mode_query(mode);
+        keeper.member.href(&format!("?platform={platform}&{mode}"))
     };
     let (shown, mode) = (keeper.platform.id, keeper.mode());
     let platforms = choices

@@ -11,7 +11,7 @@ use http::StatusCode;
 use maud::{Markup, html};
 use runtime::App;
 use runtime::http::Problem;
-use types::{PageRequest, Permission, Result};
+use types::{Mode, PageRequest, Permission, Result};
 use ui::code::Snippet;
 use ui::steps::Steps;
 use ui::{Alert, Button, Card, Field, Form, Icon, PageHeader};
@@ -83,7 +83,14 @@ pub(super) async fn steps(
         )
         .step(TITLES[2], found.has_key || secret.is_some(), key_step(keeper))
         .step(TITLES[3], false, call_step(app, keeper, &found, secret));
-    Ok(Some(html! { (Card::titled("Get started").body(steps)) }))
+    let card = match keeper.mode() {
+        Mode::Test => Card::titled("Get started")
+            .description("In test mode, where nothing counts against your own plan."),
+        Mode::Live => {
+            Card::titled("Go live").description("The same steps as in test mode, for real customers.")
+        }
+    };
+    Ok(Some(html! { (card.body(steps)) }))
 }
 
 /// What there is of what the steps make.
@@ -125,9 +132,15 @@ impl Found {
             customer: customers
                 .into_iter()
                 .next_back()
-                .map(|customer| customer.external_id.unwrap_or_else(|| customer.id.to_string())),
+                .map(|customer| pasteable(customer.external_id).unwrap_or_else(|| customer.id.to_string())),
         })
     }
+}
+
+/// An id, if it means itself in a shell and in JSON: it may have come from anybody.
+fn pasteable(external_id: Option<String>) -> Option<String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._:@-".contains(&byte);
+    external_id.filter(|id| id.bytes().all(is_plain))
 }
 
 fn plan_step(keeper: &Shopkeeper) -> Markup {
@@ -156,26 +169,42 @@ fn key_step(keeper: &Shopkeeper) -> Markup {
 }
 
 fn call_step(app: &App, keeper: &Shopkeeper, found: &Found, secret: Option<&str>) -> Markup {
-    let key = secret.unwrap_or("$PLINTH_KEY");
-    let body = format!(
-        "{{\"customer\": \"{}\", \"feature\": \"{}\"}}",
-        found.customer.as_deref().unwrap_or(starter::CUSTOMER),
-        found.feature.as_deref().unwrap_or(starter::FEATURE),
+    // Single quotes keep a secret as it is, double ones let the shell put the variable in.
+    let bearer = match secret {
+        Some(secret) => format!("'Authorization: Bearer {secret}'"),
+        None => "\"Authorization: Bearer $PLINTH_KEY\"".to_owned(),
+    };
+    let customer = found.customer.as_deref().unwrap_or(starter::CUSTOMER);
+    let feature = found.feature.as_deref().unwrap_or(starter::FEATURE);
+    let curl = |path: &str, body: String| {
+        let address = app.url(path);
+        format!(
+            "curl {address} \\\n  -H {bearer} \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'"
+        )
+    };
+    let consume = curl(
+        "/v1/usage/consume",
+        format!("{{\"customer\": \"{customer}\", \"feature\": \"{feature}\"}}"),
     );
-    let curl = format!(
-        "curl {} \\\n  -H 'Authorization: Bearer {key}' \\\n  -H 'Content-Type: application/json' \\\n  -d '{body}'",
-        app.url("/v1/usage/consume"),
-    );
+    let shell = match found.customer {
+        Some(_) => consume,
+        // Somebody has to be there first.
+        None => {
+            let create = curl("/v1/customers", format!("{{\"external_id\": \"{customer}\"}}"));
+            format!("{create}\n\n{consume}")
+        }
+    };
     html! {
         @if secret.is_some() {
             p { "Paste this into a terminal. Your key is in it, and is shown this once: keep it somewhere safe." }
         } @else {
             p { "Paste this into a terminal, with your key in " code { "PLINTH_KEY" } "." }
         }
-        (Snippet::new("Shell", curl))
+        (Snippet::new("Shell", shell))
         (first_call::waiting(keeper))
         @if secret.is_none() && keeper.may(Permission::ApiKeysManage) {
-            p.faint { "You did not keep the key? "
+            div.actions {
+                span.faint { "You did not keep the key?" }
                 (Button::ghost("Create another").small().post(keeper.href("/start/key"), keeper.csrf()))
             }
         }
@@ -202,4 +231,18 @@ pub(super) async fn make_key(
         .member
         .page("Your first call", header, steps.unwrap_or_default());
     Ok((StatusCode::CREATED, page).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pasteable;
+
+    #[test]
+    fn what_could_run_something_is_not_offered_for_pasting() {
+        let kept = |id: &str| pasteable(Some(id.to_owned())).is_some();
+        assert!(kept("acme") && kept("org:42@eu-1.x_y"));
+        for id in ["a'; rm -rf ~ #", "a\"b", "$(id)", "a b", "é"] {
+            assert!(!kept(id), "{id}");
+        }
+    }
 }

@@ -126,7 +126,7 @@ async fn create(
     match platforms::create(&app, &member.caller, entries.text("name")).await {
         Ok(platform) => {
             let path = match entries.raw("then") {
-                "overview" => member.href(&format!("?platform={}", platform.id)),
+                "overview" => member.href(&format!("?platform={}&mode=test", platform.id)),
                 _ => member.href(&format!("/p/{}", platform.id)),
             };
             Ok(go_saying(&app, &path, "Platform created.")?)

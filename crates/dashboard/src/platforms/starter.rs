@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use runtime::App;
 use runtime::http::Problem;
 use types::money::Currency;
-use types::{ErrorCode, Money, Result};
+use types::{ErrorCode, Mode, Money, Result};
 use ui::{Button, Card, Icon};
 
 use crate::frame::{Posted, Shopkeeper, go_saying};
@@ -29,7 +29,7 @@ pub(super) async fn submit(
     State(app): State<App>,
     Posted(keeper, entries): Posted<Shopkeeper>,
 ) -> Result<Response, Problem> {
-    make(&app, &keeper.caller).await?;
+    make(&app, &keeper).await?;
     let path = match entries.raw("then") {
         "overview" => keeper.own_overview(),
         _ => keeper.href("/plans"),
@@ -37,23 +37,33 @@ pub(super) async fn submit(
     Ok(go_saying(
         &app,
         &path,
-        "Feature, plans and a first customer are made. Change them as you like.",
+        "Made, live and test alike. Change everything as you like.",
     )?)
 }
 
-/// Makes whatever of it is not there. What somebody made by the same key stays as it is.
-async fn make(app: &App, caller: &ShopCaller) -> Result<()> {
-    unless_there(features::create(app, caller, &feature()).await)?;
-    unless_there(plans::create_group(app, caller, GROUP, "API").await)?;
-    for plan in plans() {
-        unless_there(plans::create(app, caller, &plan).await)?;
+/// Makes whatever of it is not there, live and test alike; the customer, who is an example, in test alone. What somebody
+/// made by the same key stays as it is.
+async fn make(app: &App, keeper: &Shopkeeper) -> Result<()> {
+    for mode in [Mode::Test, Mode::Live] {
+        let caller = ShopCaller::enter(app, keeper.member.caller.clone(), keeper.platform.id, mode).await?;
+        unless_there(features::create(app, &caller, &feature()).await)?;
+        unless_there(plans::create_group(app, &caller, GROUP, "API").await)?;
+        for plan in plans() {
+            unless_there(plans::create(app, &caller, &plan).await)?;
+        }
+        if mode == Mode::Test {
+            unless_there(customers::create(app, &caller, customer()).await)?;
+        }
     }
-    let customer = CustomerCreate {
+    Ok(())
+}
+
+fn customer() -> CustomerCreate {
+    CustomerCreate {
         external_id: Some(CUSTOMER.to_owned()),
         name: Some("Acme".to_owned()),
         ..CustomerCreate::default()
-    };
-    unless_there(customers::create(app, caller, customer).await)
+    }
 }
 
 fn unless_there<T>(made: Result<T>) -> Result<()> {
@@ -118,7 +128,7 @@ pub(super) fn offer(keeper: &Shopkeeper) -> Markup {
     html! {
         (Card::titled("A starting point").actions(button).body(html! {
             p.muted {
-                "The feature " code { (FEATURE) } ", the plans Free (5 a month) and Paid (500 for $29), and a first customer."
+                "The feature " code { (FEATURE) } ", and the plans Free (5 a month) and Paid (500 for $29), live and test; in test a first customer too."
             }
         }))
     }

@@ -7,6 +7,7 @@ mod harness;
 mod accounts;
 mod cli;
 mod commerce;
+mod dashboard;
 mod processes;
 mod runtime;
 mod whole;

@@ -1,0 +1,9 @@
+//! The dashboard as a browser without scripts meets it.
+
+mod access;
+mod browser;
+mod first_run;
+mod forms;
+mod pages;
+
+pub use self::browser::{Browser, Page};
