@@ -96,15 +96,16 @@ CREATE TABLE audit_checkpoints (
     PRIMARY KEY (workspace_id, position)
 );
 
+-- The nil UUID as the subject stands for the workspace itself. A destroyed key keeps its row and loses `wrapped`.
 CREATE TABLE sealing_keys (
-    sealing_key_id uuid NOT NULL PRIMARY KEY,
-    workspace_id uuid,
-    subject_id uuid,
+    workspace_id uuid NOT NULL,
+    subject_id uuid NOT NULL,
+    sealing_key_id uuid NOT NULL,
     wrapped bytea,
     created_at bigint NOT NULL,
-    destroyed_at bigint
+    destroyed_at bigint,
+    PRIMARY KEY (workspace_id, subject_id)
 );
-CREATE INDEX sealing_keys_subject ON sealing_keys (workspace_id, subject_id);
 
 CREATE TABLE idempotency_keys (
     workspace_id uuid NOT NULL,

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv6Addr};
 use axum::extract::FromRequestParts;
 use http::header;
 use http::request::Parts;
-use runtime::authenticate::{ClientAddr, SESSION_COOKIE, cookie};
+use runtime::ClientAddr;
+use runtime::authenticate::{SESSION_COOKIE, cookie};
 use runtime::crypto::{OpaqueToken, TokenHash, TokenUse};
 
 /// Characters of a browser's description of itself that are kept.

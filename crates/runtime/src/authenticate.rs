@@ -1,11 +1,10 @@
 //! From a credential to a caller. Parts register authenticators; each turns a credential it knows into plain data, a
 //! [`Grant`], and only this module makes a scope of it.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use axum::extract::{ConnectInfo, FromRequestParts, OptionalFromRequestParts};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use types::id::{ApiKeyId, PlatformId, RealmId, RequestId, SessionId, UserId, WorkspaceId};
@@ -277,22 +276,5 @@ impl FromRequestParts<App> for Anonymous {
             visitor: app.issuer().visitor(),
             request: request_id(parts),
         })
-    }
-}
-
-/// The address a request came from, for rate limits and the audit log: the peer's, or what a trusted proxy in front says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientAddr(pub IpAddr);
-
-impl<S: Send + Sync> FromRequestParts<S> for ClientAddr {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let peer = parts
-            .extensions
-            .get::<ConnectInfo<std::net::SocketAddr>>()
-            .map(|info| info.0.ip());
-        let address = parts.extensions.get::<ClientAddr>().map(|known| known.0).or(peer);
-        Ok(ClientAddr(address.unwrap_or(IpAddr::from([127, 0, 0, 1]))))
     }
 }

@@ -103,6 +103,8 @@ pub enum Reason {
     Jobs,
     /// Chaining and signing audit entries, and verifying them.
     Audit,
+    /// Keys of workspaces and people.
+    Sealing,
     /// An operator's command, such as `bootstrap` or `verify`.
     Operator,
     /// The group commit of usage: one transaction for the calls of many workspaces.

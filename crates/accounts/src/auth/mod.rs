@@ -9,7 +9,7 @@ mod http;
 mod password;
 pub(crate) mod store;
 
-use runtime::audit::NewEntry;
+use runtime::audit::{NewEntry, Personal};
 use runtime::crypto::OpaqueToken;
 use runtime::crypto::password::{PasswordContext, PasswordPolicy, Verification};
 use runtime::outbox::NewEvent;
@@ -108,7 +108,7 @@ pub async fn sign_up(app: &App, visitor: &Anonymous, client: &Client, input: Sig
                 return Err(refused());
             }
             let workspace = workspaces::found(app, &mut tx, user, workspace_name, request, now).await?;
-            let session = open_session(&mut tx, user, token, client, request, now).await?;
+            let session = open_session(&mut tx, user, token, client, &None, request, now).await?;
             store::give_back(&mut tx, attempt).await?;
             Ok((session, workspace))
         })
@@ -155,6 +155,7 @@ pub async fn sign_in(app: &App, visitor: &Anonymous, client: &Client, input: Sig
     };
 
     let token = sessions::new_token()?;
+    let place = &realms::place_of(app, user.id, client).await?;
     let (token, attempt, rehashed, request) = (&token, &attempt, rehashed.as_deref(), visitor.request());
     let now = app.now();
     let session = app
@@ -165,7 +166,7 @@ pub async fn sign_in(app: &App, visitor: &Anonymous, client: &Client, input: Sig
                 users::store::rehash_password(&mut tx, user, phc, rehashed).await?;
             }
             store::give_back(&mut tx, attempt).await?;
-            open_session(&mut tx, user, token, client, request, now).await
+            open_session(&mut tx, user, token, client, place, request, now).await
         })
         .await?;
     Ok(NewSession {
@@ -202,17 +203,18 @@ pub(crate) async fn create(
     Ok(true)
 }
 
-/// Starts a session and records that somebody has signed in.
+/// Starts a session and records that somebody has signed in, and from which `place` if that is known.
 pub(crate) async fn open_session<S: Scope>(
     tx: &mut Tx<S>,
     user: &User,
     token: &OpaqueToken,
     client: &Client,
+    place: &Option<Personal>,
     request: Option<RequestId>,
     now: Timestamp,
 ) -> Result<sessions::Session> {
     let session = sessions::start(tx, user, token, client, now).await?;
-    let entry = NewEntry::new("session.create", "session", session.id);
+    let entry = NewEntry::new("session.create", "session", session.id).with_personal(place.clone());
     realms::record(tx, user.realm, Actor::User(user.id), request, entry, now).await?;
     Ok(session)
 }

@@ -153,7 +153,8 @@ pub async fn enter(app: &App, visitor: &Anonymous, client: &Client, token: &str)
                         .0
                 }
             };
-            let session = auth::open_session(&mut tx, &user, session_token, client, request, now).await?;
+            let session =
+                auth::open_session(&mut tx, &user, session_token, client, &None, request, now).await?;
             Ok((user, session))
         })
         .await?;

@@ -3,13 +3,16 @@
 mod store;
 
 use commerce::catalogue::{OPERATOR_WORKSPACE, PLATFORM_ZERO};
-use runtime::audit::{self, NewEntry};
+use runtime::audit::{self, NewEntry, Personal};
 use runtime::outbox::{self, NewEvent};
 use runtime::{Actor, App};
+use serde_json::Map;
 use storage::{Reason, Scope, System, Tx};
-use types::id::{RealmId, RequestId};
+use types::id::{RealmId, RequestId, UserId};
 use types::{Mode, Result, Timestamp};
 use uuid::Uuid;
+
+use crate::client::Client;
 
 /// The realm of the dashboard's users, `plt_plinth` live. A constant, so that nothing has to look it up; it is never
 /// changed, because every user and session carries it.
@@ -45,6 +48,14 @@ pub(crate) async fn record<S: Scope>(
 ) -> Result<()> {
     let workspace = store::get(tx, realm).await?.workspace;
     audit::record_for(tx, workspace, actor, request, entry, now).await
+}
+
+/// Where a user of the dashboard's realm acts from, sealed under a key of theirs for one entry of the history.
+pub(crate) async fn place_of(app: &App, user: UserId, client: &Client) -> Result<Option<Personal>> {
+    let mut place = Map::new();
+    place.insert("address".to_owned(), client.address.to_string().into());
+    place.insert("user_agent".to_owned(), client.user_agent.clone().into());
+    Personal::seal(app, OPERATOR_WORKSPACE, user.uuid(), &place).await
 }
 
 /// Tells of something that happened to a user outside every workspace, to the workspace that runs their realm.

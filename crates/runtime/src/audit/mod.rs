@@ -3,6 +3,7 @@
 //! entry that is changed, removed or moved later is found by [`verify`].
 
 mod chain;
+mod personal;
 mod store;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use types::{Page, PageRequest, Permission, Result, Timestamp};
 use utoipa::ToSchema;
 
 pub use self::chain::{Fault, Verdict, seal, verify};
+pub use self::personal::Personal;
 
 use crate::app::App;
 use crate::caller::{Actor, ActorKind, Caller};
@@ -30,6 +32,7 @@ pub struct NewEntry {
     pub reason: Option<String>,
     /// What changed; never a secret, never a person's data.
     pub details: Map<String, Value>,
+    personal: Option<Personal>,
 }
 
 impl NewEntry {
@@ -40,11 +43,18 @@ impl NewEntry {
             target_id: target.to_string(),
             reason: None,
             details: Map::new(),
+            personal: None,
         }
     }
 
     pub fn with_detail(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds what is about a person. An entry takes one: the sealed bytes open in it alone.
+    pub fn with_personal(mut self, personal: Option<Personal>) -> Self {
+        self.personal = personal;
         self
     }
 
@@ -97,6 +107,9 @@ pub struct AuditEntry {
     pub reason: Option<String>,
     #[schema(value_type = Object)]
     pub details: Map<String, Value>,
+    /// About the person who did it, such as the address they came from; null when there is nothing, or they were erased.
+    #[schema(value_type = Option<Object>)]
+    pub personal: Option<Map<String, Value>>,
     pub request_id: Option<RequestId>,
     pub occurred_at: Timestamp,
 }
@@ -131,8 +144,10 @@ pub async fn list(
     for (field, text) in sought {
         check_text(field, text.as_deref().unwrap_or_default(), 0, MAX_SOUGHT_CHARS)?;
     }
-    app.db()
+    let page = app
+        .db()
         .of(caller.tenant())
         .read(|mut tx| async move { store::list(&mut tx, filter, page).await })
-        .await
+        .await?;
+    personal::open(app, caller.workspace(), page).await
 }

@@ -2,15 +2,17 @@
 
 use serde_json::{Map, Value, json};
 use storage::{Dialect, Row, Scope, System, Tenant, Tx, params};
-use types::id::{AuditEntryId, RequestId, WorkspaceId};
+use types::id::{AuditEntryId, RequestId, SealingKeyId, WorkspaceId};
 use types::{Error, Page, PageRequest, Result, Timestamp};
 
+use super::personal::Stored;
 use super::{AuditEntry, Filter, NewEntry};
 use crate::caller::{Actor, ActorKind};
 
 const INSERT: &str = "INSERT INTO audit_entries
-    (workspace_id, audit_entry_id, actor_kind, actor_id, action, target_kind, target_id, reason, details, request_id, occurred_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    (workspace_id, audit_entry_id, actor_kind, actor_id, action, target_kind, target_id, reason, details, request_id,
+     subject_key, sealed, occurred_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)";
 
 pub(super) async fn insert<S: Scope>(
     tx: &mut Tx<S>,
@@ -21,9 +23,11 @@ pub(super) async fn insert<S: Scope>(
     now: Timestamp,
 ) -> Result<()> {
     let details = serde_json::to_string(&entry.details).map_err(Error::internal)?;
+    let personal = entry.personal.as_ref();
+    let id = personal.map_or_else(AuditEntryId::generate, |personal| personal.entry);
     let params = params![
         workspace,
-        AuditEntryId::generate(),
+        id,
         actor.kind().as_str(),
         actor.to_string(),
         entry.action,
@@ -32,6 +36,8 @@ pub(super) async fn insert<S: Scope>(
         entry.reason.clone(),
         details,
         request,
+        personal.map(|personal| personal.key),
+        personal.map(|personal| personal.sealed.clone()),
         now,
     ];
     tx.execute(INSERT, params).await.map(drop)
@@ -41,11 +47,7 @@ const LIST: &str = "SELECT * FROM audit_entries WHERE workspace_id = $1 AND audi
         AND ($3 = '' OR actor_id = $3) AND ($4 = '' OR action = $4) AND ($5 = '' OR target_id = $5)
     ORDER BY audit_entry_id DESC LIMIT $6";
 
-pub(super) async fn list(
-    tx: &mut Tx<Tenant>,
-    filter: &Filter,
-    page: &PageRequest,
-) -> Result<Page<AuditEntry>> {
+pub(super) async fn list(tx: &mut Tx<Tenant>, filter: &Filter, page: &PageRequest) -> Result<Page<Stored>> {
     let before = match &page.cursor {
         None => AuditEntryId::from_uuid(uuid::Uuid::max()),
         Some(cursor) => cursor
@@ -63,10 +65,21 @@ pub(super) async fn list(
         page.limit + 1,
     ];
     let rows = tx.fetch_all(LIST, params).await?;
-    let entries = rows.iter().map(entry).collect::<Result<_>>()?;
-    Ok(Page::from_overfetch(entries, page.limit, |entry: &AuditEntry| {
-        entry.id.to_string()
+    let entries = rows.iter().map(stored).collect::<Result<_>>()?;
+    Ok(Page::from_overfetch(entries, page.limit, |stored: &Stored| {
+        stored.entry.id.to_string()
     }))
+}
+
+fn stored(row: &Row) -> Result<Stored> {
+    let (key, sealed) = (
+        row.get::<Option<SealingKeyId>>("subject_key")?,
+        row.get::<Option<Vec<u8>>>("sealed")?,
+    );
+    Ok(Stored {
+        entry: entry(row)?,
+        sealed: key.zip(sealed),
+    })
 }
 
 fn entry(row: &Row) -> Result<AuditEntry> {
@@ -82,6 +95,7 @@ fn entry(row: &Row) -> Result<AuditEntry> {
         target_id: row.get("target_id")?,
         reason: row.get("reason")?,
         details,
+        personal: None,
         request_id: row.get("request_id")?,
         occurred_at: row.get("occurred_at")?,
     })
@@ -104,6 +118,7 @@ pub(super) fn canonical_form(row: &Row) -> Result<Value> {
         "reason": row.get::<Option<String>>("reason")?,
         "details": row.get::<String>("details")?,
         "request_id": row.get::<Option<RequestId>>("request_id")?.map(|id| id.to_string()),
+        "subject_key": row.get::<Option<SealingKeyId>>("subject_key")?.map(|id| id.to_string()),
         "sealed": hex(row.get("sealed")?),
         "occurred_at": row.get::<Timestamp>("occurred_at")?.to_string(),
     }))

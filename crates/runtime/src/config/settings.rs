@@ -31,7 +31,7 @@ settings! {
         environment: Environment = "development";
         /// Commit that this build was made from, as health reports it.
         sha: String = "unknown";
-        /// Reverse proxies in front of this server: only their `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+        /// Reverse proxies in front of this server: only their `X-Forwarded-For` is believed.
         trusted_proxies: Vec<Block> = "";
         /// After a stop signal, how long requests and jobs under way may take to finish.
         shutdown_timeout_secs: u64 = "20", "seconds", (0, 600);

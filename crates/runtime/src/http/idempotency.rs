@@ -11,12 +11,13 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use sha2::{Digest, Sha256};
 use storage::{Row, Tenant, params};
 use types::{Error, ErrorCode, Result, Timestamp};
 
-use super::problem::Problem;
+use super::problem::{Problem, Reported};
 use super::security::is_safe;
 use crate::app::App;
 use crate::authenticate::{Grant, grant};
@@ -26,6 +27,8 @@ pub const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// How the names of the headers begin that name a workspace, a platform, a mode.
+const OWN_HEADERS: &str = "plinth-";
 const MAX_KEY_CHARS: usize = 255;
 /// An answer larger than this is not kept; the products' answers are far smaller.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
@@ -70,26 +73,41 @@ async fn keyed(app: &App, request: Request, next: Next) -> Result<Response> {
             "The body is larger than this endpoint accepts.",
         )
     })?;
-    let mut hasher = Sha256::new();
-    for part in [
-        parts.method.as_str().as_bytes(),
-        parts.uri.to_string().as_bytes(),
-        &bytes,
-    ] {
-        hasher.update((part.len() as u64).to_be_bytes());
-        hasher.update(part);
-    }
     let taken = Taken {
         tenant,
         actor,
         key,
-        fingerprint: hasher.finalize().into(),
+        fingerprint: fingerprint(&parts, &bytes),
     };
     if let Some(replay) = take(app, &taken).await? {
         return Ok(replay);
     }
     let response = next.run(Request::from_parts(parts, Body::from(bytes))).await;
     keep(app, &taken, response).await
+}
+
+/// What makes two requests the same one: also our own headers, which say what the request is about.
+fn fingerprint(parts: &Parts, body: &[u8]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    let mut add = |part: &[u8]| {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    };
+    add(parts.method.as_str().as_bytes());
+    add(parts.uri.to_string().as_bytes());
+    add(body);
+    let mut ours: Vec<_> = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .filter(|(name, _)| name.starts_with(OWN_HEADERS))
+        .collect();
+    ours.sort_unstable();
+    for (name, value) in ours {
+        add(name.as_bytes());
+        add(value);
+    }
+    hasher.finalize().into()
 }
 
 fn parse_key(value: Option<&HeaderValue>) -> Result<String> {
@@ -173,8 +191,13 @@ fn replay(app: &App, taken: &Taken, row: &Row) -> Result<Response> {
     Ok(response)
 }
 
-/// Stores an answer that is final; frees the key after one that asks for another try.
+/// Stores an answer that is final; frees the key after one that asks for another try. After an outcome that nobody knows the
+/// key stays taken: the request may have taken effect.
 async fn keep(app: &App, taken: &Taken, response: Response) -> Result<Response> {
+    let reported = response.extensions().get::<Reported>();
+    if reported.is_some_and(|Reported(error)| error.is(ErrorCode::OutcomeUnknown)) {
+        return Ok(response);
+    }
     // A problem is written by the pipeline later, and its cause may have passed when the request is sent again.
     if !response.status().is_success() {
         app.db()

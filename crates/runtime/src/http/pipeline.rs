@@ -17,7 +17,7 @@ use super::problem::{Problem, ProblemBody, Reported};
 use super::{cors, security};
 use crate::app::App;
 use crate::authenticate::RequestTag;
-use crate::telemetry;
+use crate::{client_addr, telemetry};
 
 /// No address of ours comes near it.
 const MAX_URI_BYTES: usize = 8_192;
@@ -25,10 +25,17 @@ const MAX_URI_BYTES: usize = 8_192;
 const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 
 /// The outermost layer.
-pub async fn layer(State(app): State<App>, mut request: Request, next: Next) -> Response {
+pub async fn layer(State(app): State<App>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = RequestId::generate();
-    request.extensions_mut().insert(RequestTag(id));
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(RequestTag(id));
+    client_addr::note(
+        &mut parts.extensions,
+        &parts.headers,
+        &app.config().server.trusted_proxies,
+    );
+    let request = Request::from_parts(parts, body);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     // The pattern, not the path: a metric's labels must be few. Absent where nothing matched.

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use types::{Error, ErrorCode, Result};
 
 use crate::app::App;
-use crate::authenticate::{SESSION_COOKIE, cookie};
+use crate::authenticate::{Credential, SESSION_COOKIE, cookie, credential};
 
 const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (
@@ -58,8 +58,10 @@ pub(super) fn is_safe(method: &Method) -> bool {
 /// headers is no browser, and has no cookie it was not given.
 pub(super) fn check_origin(app: &App, request: &Request) -> Result<()> {
     let headers = request.headers();
+    // Only a token that was read as one: beside any other `Authorization` it is the cookie that speaks.
+    let shows_token = matches!(credential(headers), Some(Credential::Bearer(_)));
     if is_safe(request.method())
-        || headers.contains_key(header::AUTHORIZATION)
+        || shows_token
         || cookie(headers, SESSION_COOKIE).is_none() && !headers.contains_key("sec-fetch-site")
     {
         return Ok(());

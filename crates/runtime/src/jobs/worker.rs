@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use storage::{Reason, System};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use types::id::WorkspaceId;
 use types::{Error, Result};
@@ -18,6 +19,8 @@ use crate::{audit, http, outbox};
 const CONCURRENCY: u32 = 16;
 /// How long a node may keep a job before another takes it.
 const LEASE: Duration = Duration::from_secs(300);
+/// How long a job may take: it must have ended before another node may take it.
+const TIME_LIMIT: Duration = Duration::from_secs(240);
 /// The longest sleep: work that another node queued waits at most this long.
 const POLL: Duration = Duration::from_secs(1);
 /// How often the housekeeping of audit log and idempotency keys is done.
@@ -33,24 +36,56 @@ impl Worker {
         Worker { app }
     }
 
-    /// Works until `stop`; the jobs under way are finished first.
+    /// Works until `stop`; the jobs under way are finished first. A slow job holds up nothing but its own place.
     pub async fn run(self, stop: CancellationToken) {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         housekeeping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut under_way = JoinSet::new();
         while !stop.is_cancelled() {
+            // Also when there is always something to do.
+            if housekeeping.tick().now_or_never().is_some() {
+                self.housekeep().await;
+            }
             let queued = self.app.db().queued().notified();
-            match self.round(None).await {
+            while under_way.try_join_next().is_some() {}
+            match self.start(&mut under_way).await {
                 Ok(0) => {}
                 Ok(_) => continue,
                 Err(error) => tracing::warn!(?error, "the job queue cannot be read; trying again"),
             }
+            // With no place free, the next job waits for one that ends.
+            let pause = if places(&under_way) == 0 {
+                POLL
+            } else {
+                self.until_next().await
+            };
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = queued => {}
-                _ = housekeeping.tick() => self.housekeep().await,
-                () = tokio::time::sleep(self.until_next().await) => {}
+                Some(_) = under_way.join_next() => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
+        while under_way.join_next().await.is_some() {}
+    }
+
+    /// Dispatches waiting events, and starts due jobs as far as there are places. The number of both.
+    async fn start(&self, under_way: &mut JoinSet<()>) -> Result<u64> {
+        let dispatched = outbox::dispatch(&self.app, None).await?;
+        let claimed = match places(under_way) {
+            0 => Vec::new(),
+            places => self.claim(None, places).await?,
+        };
+        let count = claimed.len() as u64;
+        for job in claimed {
+            let worker = Worker::new(self.app.clone());
+            under_way.spawn(async move {
+                if let Err(error) = worker.run_one(job).await {
+                    tracing::warn!(?error, "how a job ended could not be written; it will run again");
+                }
+            });
+        }
+        Ok(dispatched + count)
     }
 
     /// Runs everything that is due in a workspace until nothing is left: for tests and commands, where no worker runs.
@@ -83,20 +118,23 @@ impl Worker {
     /// Dispatches waiting events, then runs one batch of due jobs.
     async fn round(&self, workspace: Option<WorkspaceId>) -> Result<u64> {
         let dispatched = outbox::dispatch(&self.app, workspace).await?;
-        let (node, now) = (self.app.node().id, self.app.now());
-        let claimed = self
-            .app
-            .db()
-            .of(self.system())
-            .write_locked(|mut tx| async move {
-                store::claim(&mut tx, node, workspace, now, LEASE, CONCURRENCY).await
-            })
-            .await?;
+        let claimed = self.claim(workspace, CONCURRENCY).await?;
         let count = claimed.len() as u64;
         for outcome in join_all(claimed.into_iter().map(|job| self.run_one(job))).await {
             outcome?;
         }
         Ok(dispatched + count)
+    }
+
+    async fn claim(&self, workspace: Option<WorkspaceId>, most: u32) -> Result<Vec<store::Claimed>> {
+        let (node, now) = (self.app.node().id, self.app.now());
+        self.app
+            .db()
+            .of(self.system())
+            .write_locked(
+                |mut tx| async move { store::claim(&mut tx, node, workspace, now, LEASE, most).await },
+            )
+            .await
     }
 
     async fn run_one(&self, job: store::Claimed) -> Result<()> {
@@ -106,6 +144,11 @@ impl Worker {
             let error = format!("this version of plinth knows no job of kind {}", job.kind);
             return self.give_back(&job, false, &error).await;
         };
+        if job.attempts > handler.max_attempts {
+            let error = "the node died in the job's last attempt";
+            tracing::warn!(job = %job.id, kind = %job.kind, "{error}");
+            return self.give_back(&job, true, error).await;
+        }
         let caller = job
             .workspace
             .map(|workspace| app.job_caller(app.issuer().tenant(workspace), job.id, handler.permissions));
@@ -115,10 +158,10 @@ impl Worker {
             caller,
         };
         let work = AssertUnwindSafe((handler.run)(app.clone(), context, job.payload.clone())).catch_unwind();
-        let outcome = match tokio::time::timeout(LEASE, work).await {
+        let outcome = match tokio::time::timeout(TIME_LIMIT, work).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(Error::internal("the job panicked")),
-            Err(_) => Err(Error::internal("the job took longer than its lease")),
+            Err(_) => Err(Error::internal("the job took longer than a job may")),
         };
         match outcome {
             Ok(()) => {
@@ -161,4 +204,9 @@ impl Worker {
             tracing::warn!(?error, "old idempotency keys could not be deleted; trying again");
         }
     }
+}
+
+/// How many more jobs this node may run.
+fn places(under_way: &JoinSet<()>) -> u32 {
+    CONCURRENCY.saturating_sub(u32::try_from(under_way.len()).unwrap_or(u32::MAX))
 }

@@ -162,6 +162,7 @@ pub(crate) async fn dispatch(app: &App, workspace: Option<WorkspaceId>) -> Resul
     app.db()
         .of(app.issuer().system(Reason::Jobs))
         .write_locked(|mut tx| async move {
+            store::lock_dispatch(&mut tx).await?;
             let events = store::waiting(&mut tx, workspace, BATCH).await?;
             for event in &events {
                 store::mark_dispatched(&mut tx, event, now).await?;

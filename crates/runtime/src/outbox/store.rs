@@ -1,6 +1,6 @@
 //! The table `outbox_events`.
 
-use storage::{Row, Scope, System, Tx, dialect, params};
+use storage::{Dialect, Row, Scope, System, Tx, dialect, params};
 use types::id::{EventId, WorkspaceId};
 use types::{Error, Mode, Result, Timestamp};
 
@@ -32,12 +32,22 @@ pub(super) async fn insert<S: Scope>(
     Ok(id)
 }
 
+/// Keeps other nodes from dispatching until the transaction ends: two that number events of one object at a time would give
+/// the same number twice. SQLite's writer is alone as it is.
+pub(super) async fn lock_dispatch(tx: &mut Tx<System>) -> Result<()> {
+    const LOCK: &str = "SELECT 1 AS locked FROM pg_advisory_xact_lock(hashtext('outbox_events'))";
+    match tx.dialect() {
+        Dialect::Sqlite => Ok(()),
+        Dialect::Postgres => tx.fetch_one(LOCK, params![]).await.map(drop),
+    }
+}
+
 const WAITING_SQLITE: &str = "SELECT * FROM outbox_events WHERE dispatched_at IS NULL
     AND ($1 IS NULL OR workspace_id = $1) ORDER BY event_id LIMIT $2";
 const WAITING_POSTGRES: &str = "SELECT * FROM outbox_events WHERE dispatched_at IS NULL
-    AND ($1::uuid IS NULL OR workspace_id = $1) ORDER BY event_id LIMIT $2 FOR UPDATE SKIP LOCKED";
+    AND ($1::uuid IS NULL OR workspace_id = $1) ORDER BY event_id LIMIT $2";
 
-/// The oldest events that nobody has dispatched, locked.
+/// The oldest events that nobody has dispatched.
 pub(super) async fn waiting(
     tx: &mut Tx<System>,
     workspace: Option<WorkspaceId>,

@@ -1,11 +1,14 @@
 //! The audit log: written with what it tells, chained, and tampering is found.
 
-use ::runtime::audit::{self, Fault};
+use ::runtime::audit::{self, Fault, Filter};
+use ::runtime::subject_keys;
+use commerce::catalogue::OPERATOR_WORKSPACE;
 use serde_json::json;
 use storage::params;
+use types::PageRequest;
 use types::id::{AuditEntryId, WorkspaceId};
 
-use crate::harness::{Member, TestApp};
+use crate::harness::{Member, PASSWORD, TestApp};
 
 /// A member whose workspace has a sealed history of some length.
 async fn with_history(app: &TestApp) -> Member {
@@ -110,5 +113,32 @@ both_databases! {
             assert!(deleted.is_err());
         }
         assert_eq!(faults(app, member.workspace).await, []);
+    }
+
+    async fn what_is_about_a_person_goes_with_them_and_the_chain_stays(app: TestApp) {
+        let member = app.sign_up().await;
+        let sign_in = json!({"email": member.email, "password": PASSWORD});
+        let call = app.post("/v1/auth/sign-in").header("user-agent", "a curious browser").json(&sign_in);
+        let session = call.send().await.expect(200)["session"]["id"].as_str().unwrap().to_owned();
+        // Sign-ins are in the log of the workspace that runs the realm.
+        let caller = app.app.operator(app.issuer().tenant(OPERATOR_WORKSPACE));
+        let filter = Filter { target_id: Some(session), ..Filter::default() };
+        let personal = async || {
+            let page = audit::list(&app.app, &caller, &filter, &PageRequest::default()).await.unwrap();
+            page.data[0].personal.clone()
+        };
+        assert_eq!(personal().await.unwrap()["user_agent"], "a curious browser");
+        audit::seal(&app.app).await.unwrap();
+        let (user, now) = (member.user.uuid(), app.app.now());
+        let destroyed = app
+            .app
+            .db()
+            .of(app.system())
+            .write(|mut tx| async move { subject_keys::destroy(&mut tx, OPERATOR_WORKSPACE, user, now).await })
+            .await
+            .unwrap();
+        assert!(destroyed);
+        assert_eq!(personal().await, None);
+        assert_eq!(faults(app, OPERATOR_WORKSPACE).await, []);
     }
 }

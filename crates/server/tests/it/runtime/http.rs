@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use crate::harness::TestApp;
 
 both_databases! {
     async fn every_answer_has_an_id_and_the_security_headers(app: TestApp) {
@@ -54,6 +53,9 @@ both_databases! {
         let create = || member.signs(app.post("/v1/platforms")).json(&json!({"name": "Forged"}));
         create().header("sec-fetch-site", "cross-site").send().await.refused(403, "origin_refused");
         create().header("origin", "https://evil.example").send().await.refused(403, "origin_refused");
+        // A header that shows nothing of ours does not take the cookie's place, nor the check away.
+        let beside = create().header("authorization", "Basic eDp5").header("sec-fetch-site", "cross-site");
+        beside.send().await.refused(403, "origin_refused");
         create().header("sec-fetch-site", "same-origin").send().await.expect(201);
         // Reading is left to CORS, and no origin is on a list here.
         let read = member.signs(app.get("/v1/platforms")).header("origin", "https://evil.example").send().await;

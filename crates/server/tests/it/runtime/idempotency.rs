@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use crate::harness::TestApp;
 
 both_databases! {
     async fn the_same_request_is_answered_again_and_done_once(app: TestApp) {
@@ -21,6 +20,16 @@ both_databases! {
         let create = || member.signs(app.post("/v1/platforms")).header("idempotency-key", "make-one");
         create().json(&json!({"name": "One"})).send().await.expect(201);
         create().json(&json!({"name": "Two"})).send().await.refused(422, "idempotency_key_reused");
+    }
+
+    async fn the_same_body_for_another_platform_is_another_request(app: TestApp) {
+        let member = app.sign_up().await;
+        let feature = json!({"key": "export", "name": "Export", "kind": "boolean"});
+        for (name, code) in [("One", 201), ("Two", 422)] {
+            let platform = member.signs(app.post("/v1/platforms")).json(&json!({"name": name})).send().await.expect(201);
+            let create = member.signs(app.post("/v1/features")).header("plinth-platform", platform["id"].as_str().unwrap());
+            create.header("idempotency-key", "make-one").json(&feature).send().await.expect(code);
+        }
     }
 
     async fn a_refusal_frees_the_key(app: TestApp) {

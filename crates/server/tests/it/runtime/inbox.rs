@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use ::runtime::inbox::{self, Message};
 use types::id::{InboxMessageId, WorkspaceId};
 
-use crate::harness::TestApp;
 use crate::harness::probe::Flaky;
 
 both_databases! {

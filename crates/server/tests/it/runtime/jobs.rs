@@ -5,10 +5,11 @@ use std::time::Duration;
 use ::runtime::jobs;
 use storage::params;
 use types::id::WorkspaceId;
+use tokio_util::sync::CancellationToken;
 use types::{Error, Result};
 
-use crate::harness::TestApp;
-use crate::harness::probe::{Flaky, attempts};
+use crate::harness::probe::{Flaky, Patient, attempts};
+use crate::harness::{Backend, TestApp, run};
 
 async fn enqueue(app: &TestApp, workspace: WorkspaceId, name: &str, failures: u32, fail: bool) -> Result<()> {
     let (now, job) = (
@@ -41,6 +42,19 @@ async fn left(app: &TestApp, workspace: WorkspaceId, state: &'static str) -> i64
         .read(|mut tx| async move {
             let sql = "SELECT COUNT(*) AS n FROM jobs WHERE workspace_id = $1 AND state = $2";
             tx.fetch_one(sql, params![workspace, state]).await?.get("n")
+        })
+        .await
+        .unwrap()
+}
+
+/// Jobs of a workspace that some node has taken.
+async fn leased(app: &TestApp, workspace: WorkspaceId) -> i64 {
+    app.app
+        .db()
+        .of(app.system())
+        .read(|mut tx| async move {
+            let sql = "SELECT COUNT(*) AS n FROM jobs WHERE workspace_id = $1 AND leased_by IS NOT NULL";
+            tx.fetch_one(sql, params![workspace]).await?.get("n")
         })
         .await
         .unwrap()
@@ -86,4 +100,52 @@ both_databases! {
         assert_eq!(attempts(&name), 3);
         assert_eq!((left(app, workspace, "ready").await, left(app, workspace, "dead").await), (0, 1));
     }
+}
+
+#[test]
+fn a_slow_job_holds_up_no_other() {
+    // On a database of its own: this worker runs whatever is there.
+    run(Backend::Sqlite, async |app: &TestApp| {
+        let (workspace, stop) = (WorkspaceId::generate(), CancellationToken::new());
+        let name = workspace.to_string();
+        let (now, patient) = (app.app.now(), &Patient { name: name.clone() });
+        app.app
+            .db()
+            .of(app.issuer().tenant(workspace))
+            .write(|mut tx| async move { jobs::enqueue(&mut tx, patient, now).await.map(drop) })
+            .await
+            .unwrap();
+        let worker = tokio::spawn(jobs::Worker::new(app.app.clone()).run(stop.clone()));
+        // The slow one is under way before the one it waits for exists.
+        while leased(app, workspace).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        enqueue(app, workspace, &name, 0, false).await.unwrap();
+        while left(app, workspace, "ready").await > 0 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        worker.await.unwrap();
+    });
+}
+
+#[test]
+fn a_job_that_kills_its_node_is_laid_aside() {
+    run(Backend::Sqlite, async |app: &TestApp| {
+        let workspace = WorkspaceId::generate();
+        let name = workspace.to_string();
+        enqueue(app, workspace, &name, 0, false).await.unwrap();
+        app.app
+            .db()
+            .of(app.system())
+            .write(|mut tx| async move {
+                let died = "UPDATE jobs SET attempts = 3 WHERE workspace_id = $1";
+                tx.execute(died, params![workspace]).await
+            })
+            .await
+            .unwrap();
+        app.run_jobs(workspace).await;
+        assert_eq!(left(app, workspace, "dead").await, 1);
+        assert_eq!(attempts(&name), 0);
+    });
 }

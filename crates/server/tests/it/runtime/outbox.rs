@@ -5,8 +5,8 @@ use serde_json::json;
 use types::id::{CustomerId, WorkspaceId};
 use types::{Error, Result};
 
-use crate::harness::TestApp;
 use crate::harness::probe::{HEARD, heard};
+use crate::harness::{Backend, TestApp, run};
 
 async fn emit(app: &TestApp, workspace: WorkspaceId, object: &str, n: i64, fail: bool) -> Result<()> {
     let (now, event) = (app.app.now(), NewEvent::new(HEARD, object, &json!({"n": n}))?);
@@ -38,4 +38,24 @@ both_databases! {
         assert_eq!(told, [(2, 1), (3, 2)]);
         assert!(events.iter().all(|event| event.workspace == Some(workspace)));
     }
+}
+
+#[test]
+fn two_nodes_number_the_events_of_an_object_once() {
+    run(Backend::Postgres, async |app: &TestApp| {
+        let other = TestApp::start(Backend::Postgres).await;
+        let (workspace, object) = (WorkspaceId::generate(), CustomerId::generate().to_string());
+        let tell = async |node: &TestApp, first: i64| {
+            for n in first..first + 40 {
+                emit(node, workspace, &object, n, false).await.unwrap();
+                node.run_jobs(workspace).await;
+            }
+        };
+        futures_util::future::join(tell(app, 0), tell(&other, 40)).await;
+        app.run_jobs(workspace).await;
+        let mut numbers: Vec<i64> = heard(&object).iter().map(|event| event.sequence).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (1..=80).collect::<Vec<i64>>());
+        other.stop().await;
+    });
 }
