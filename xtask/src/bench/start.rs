@@ -55,7 +55,12 @@ pub fn starts(binary: &Path) -> Result<Starts> {
 fn start(binary: &Path, folder: &TempDir) -> Result<f64> {
     let address = SocketAddr::from(([127, 0, 0, 1], free_port()?));
     let mut command = plinth::plinth(binary, "serve", &folder.path().join("data"));
-    command.args(["--listen", &address.to_string()]);
+    command.args([
+        "--listen",
+        &address.to_string(),
+        "--metrics-listen",
+        "127.0.0.1:0",
+    ]);
     let log = folder.path().join("server.log");
     let started = Instant::now();
     let mut server = Guarded::server(&command, &Keeping::default(), &log)?;

@@ -50,7 +50,8 @@ impl Plinth {
         fs::create_dir(&data_dir).context("cannot make a data directory")?;
         let mut command = plinth(binary, "serve", &data_dir);
         command.envs(settings.iter().map(|(name, value)| (name, value)));
-        command.args(["--listen", "127.0.0.1:0"]).args(args);
+        command.args(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
+        command.args(args);
         let mut instance = Instance::start(&command, Keeping::default(), folder)?;
         let address = instance.wait_until("plinth", START_LIMIT, || {
             // The server writes this file once it listens: the port is its own choice.
