@@ -1,7 +1,8 @@
 // The dashboard as a person meets it: in Chromium, on a desktop and a phone, light and dark, and without JavaScript.
 // `cargo xtask test --only browser` starts the server and runs this beside the pinned packages of package-lock.json.
 //
-// A new page is a row in PAGES.
+// Before the visits somebody walks the first run with a pointer and a keyboard, up to a call that is counted: the pages
+// are looked at with what they made. A new page is a row in PAGES.
 
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
@@ -11,11 +12,44 @@ import { after, before, test } from "node:test";
 import axe from "axe-core";
 import { chromium } from "playwright-core";
 
-/** Every page: its path, the name of its screenshots, and whether one signs in first. */
+/** Every page: the name of its screenshots, its path among what the first run made, and whether one signs in first. */
 const PAGES = [
-  { path: "/sign-in", name: "sign-in", signedIn: false },
-  { path: "/sign-up", name: "sign-up", signedIn: false },
-  { path: "/", name: "overview", signedIn: true },
+  { name: "sign-in", path: () => "/sign-in", signedIn: false },
+  { name: "sign-up", path: () => "/sign-up", signedIn: false },
+  { name: "operator", path: () => "/operator?token=", signedIn: false },
+  { name: "overview", path: (at) => `${at.workspace}?${at.mode}` },
+  { name: "overview-live", path: (at) => `${at.workspace}?mode=live` },
+  { name: "account", path: () => "/account" },
+  { name: "workspaces", path: () => "/workspaces" },
+  { name: "workspace-new", path: () => "/workspaces/new" },
+  { name: "platforms", path: (at) => `${at.workspace}/platforms` },
+  { name: "platform-new", path: (at) => `${at.workspace}/platforms/new` },
+  { name: "platform", path: (at) => `${at.platform}?${at.mode}` },
+  { name: "features", path: (at) => `${at.platform}/features?${at.mode}` },
+  { name: "feature-new", path: (at) => `${at.platform}/features/new?${at.mode}` },
+  { name: "feature", path: (at) => at.feature },
+  { name: "plans", path: (at) => `${at.platform}/plans?${at.mode}` },
+  { name: "plan-new", path: (at) => `${at.platform}/plans/new?${at.mode}` },
+  { name: "plan-group-new", path: (at) => `${at.platform}/plans/groups/new?${at.mode}` },
+  { name: "plan", path: (at) => at.plan },
+  { name: "customers", path: (at) => `${at.platform}/customers?${at.mode}` },
+  { name: "customers-empty", path: (at) => `${at.platform}/customers?mode=live` },
+  { name: "customer-new", path: (at) => `${at.platform}/customers/new?${at.mode}` },
+  { name: "customer", path: (at) => at.customer },
+  { name: "customer-edit", path: (at) => at.customer.replace("?", "/edit?") },
+  { name: "entitlement", path: (at) => at.customer.replace("?", "/entitlements/calls?") },
+  { name: "override-new", path: (at) => at.customer.replace("?", "/overrides/new?") },
+  { name: "usage", path: (at) => `${at.platform}/usage?${at.mode}` },
+  { name: "platform-keys", path: (at) => `${at.platform}/keys?${at.mode}` },
+  { name: "platform-settings", path: (at) => `${at.platform}/settings?${at.mode}` },
+  { name: "keys", path: (at) => `${at.workspace}/keys` },
+  { name: "key-new", path: (at) => `${at.workspace}/keys/new` },
+  { name: "key", path: (at) => at.key },
+  { name: "audit", path: (at) => `${at.workspace}/audit` },
+  { name: "members", path: (at) => `${at.workspace}/members` },
+  { name: "member", path: (at) => at.member },
+  { name: "mailbox", path: (at) => `${at.workspace}/mailbox` },
+  { name: "settings", path: (at) => `${at.workspace}/settings` },
 ];
 
 const DESKTOP = { viewport: { width: 1280, height: 800 } };
@@ -40,6 +74,8 @@ const password = required("PLINTH_PASSWORD");
 const screenshots = required("PLINTH_SCREENSHOTS");
 
 let browser;
+/** What the first run made: paths of its things. */
+let at;
 
 before(async () => {
   await mkdir(screenshots, { recursive: true });
@@ -58,6 +94,17 @@ before(async () => {
 
 after(() => browser?.close());
 
+test("first run", async () => {
+  const context = await browser.newContext({ ...DESKTOP, baseURL: base });
+  context.setDefaultTimeout(ANSWER_LIMIT_MS);
+  try {
+    await signIn(context);
+    at = await firstRun(context);
+  } finally {
+    await context.close();
+  }
+});
+
 for (const visit of VISITS) {
   test(visit.name, async (t) => {
     const context = await browser.newContext({ ...visit.options, baseURL: base });
@@ -65,8 +112,8 @@ for (const visit of VISITS) {
     try {
       for (const signedIn of [false, true]) {
         if (signedIn) await t.test("sign in", () => signIn(context));
-        for (const page of PAGES.filter((it) => it.signedIn === signedIn)) {
-          await t.test(page.path, () => look(context, visit, page));
+        for (const page of PAGES.filter((it) => (it.signedIn ?? true) === signedIn)) {
+          await t.test(page.name, () => look(context, visit, page.name, page.path(at)));
         }
       }
     } finally {
@@ -85,8 +132,50 @@ async function signIn(context) {
   await page.close();
 }
 
+/** From an empty workspace to a call that is counted, as a newcomer would; tells where what they made is. */
+async function firstRun(context) {
+  const page = await context.newPage();
+  await page.goto("/");
+  const workspace = new URL(page.url()).pathname;
+  await page.fill("input[name=name]", "Weather API");
+  await page.click("text=Create platform");
+  await page.click("text=Make them for me");
+  await page.click("button:has-text('Create key')");
+  const command = await page.locator("pre code").innerText();
+  const secret = command.match(/sk_test_\w+/)[0];
+  const answer = await fetch(new URL("/v1/usage/consume", base), {
+    method: "POST",
+    headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
+    body: JSON.stringify({ customer: "acme", feature: "calls" }),
+  });
+  assert.equal(answer.status, 200, await answer.text());
+  // The page notices by itself.
+  await page.waitForSelector("text=Your first call has arrived");
+
+  const mode = "mode=test";
+  const first = async (path) => {
+    await page.goto(path);
+    return page.locator("table a").first().getAttribute("href");
+  };
+  await page.goto(`${workspace}/platforms`);
+  const named = page.locator("table a", { hasText: "Weather API" });
+  const platform = new URL(await named.getAttribute("href"), base).pathname;
+  const made = {
+    mode,
+    workspace,
+    platform,
+    feature: await first(`${platform}/features?${mode}`),
+    plan: await first(`${platform}/plans?${mode}`),
+    customer: await first(`${platform}/customers?${mode}`),
+    key: await first(`${workspace}/keys`),
+    member: await first(`${workspace}/members`),
+  };
+  await page.close();
+  return made;
+}
+
 /** Opens one page, takes its picture, and fails with everything that is wrong with it. */
-async function look(context, visit, { path, name }) {
+async function look(context, visit, name, path) {
   const page = await context.newPage();
   const problems = [];
   page.on("console", (message) => message.type() === "error" && problems.push(`console: ${message.text()}`));
@@ -97,8 +186,9 @@ async function look(context, visit, { path, name }) {
   await page.screenshot({ path: join(screenshots, `${name}-${visit.name}.png`), fullPage: true });
 
   const landed = new URL(page.url()).pathname;
+  const expected = new URL(path, base).pathname;
   if (response.status() !== 200) problems.push(`status ${response.status()}`);
-  if (landed !== path) problems.push(`went to ${landed} instead`);
+  if (landed !== expected) problems.push(`went to ${landed} instead`);
   const size = (await response.body()).length;
   if (size > PAGE_LIMIT_BYTES) problems.push(`${size} bytes of HTML, more than ${PAGE_LIMIT_BYTES}`);
   if ((await page.locator("h1").count()) !== 1) problems.push("not exactly one h1");
