@@ -11,9 +11,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::client::Client;
-use super::database::OwnDatabase;
 use super::eventually;
 use super::proxy::Proxy;
+use crate::harness::OwnDatabase;
 
 /// One for all nodes of an installation.
 const ROOT_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -68,7 +68,7 @@ impl Installation {
         installation
     }
 
-    /// The binary with the settings of node `name`, and none of whoever runs the tests.
+    /// The binary with the settings of node `name`.
     fn plinth(&self, name: &str) -> Command {
         let mut command = clean_command(env!("CARGO_BIN_EXE_plinth"));
         command.current_dir(self.folder.path());
@@ -89,12 +89,13 @@ impl Installation {
 
 const BOOTSTRAP: [&str; 4] = ["bootstrap", "--email", "ada@example.com", "--json"];
 
-fn key_of(bootstrapped: &[u8]) -> String {
+pub fn key_of(bootstrapped: &[u8]) -> String {
     let made: Value = serde_json::from_slice(bootstrapped).unwrap();
     made["api_key"].as_str().unwrap().to_owned()
 }
 
-fn clean_command(program: &str) -> Command {
+/// `program`, with the settings of these tests and none of whoever runs them.
+pub fn clean_command(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PLINTH_")) {
         command.env_remove(name);
@@ -128,7 +129,8 @@ pub struct Node {
 }
 
 impl Node {
-    fn start(mut command: Command, log: &Path) -> Self {
+    /// Starts a command that becomes a server.
+    pub fn start(mut command: Command, log: &Path) -> Self {
         let err: File = OpenOptions::new().create(true).append(true).open(log).unwrap();
         let mut process = command.stdout(Stdio::piped()).stderr(err).spawn().unwrap();
         let mut out = BufReader::new(process.stdout.take().unwrap());
@@ -145,6 +147,10 @@ impl Node {
             log: log.to_owned(),
             _out: out,
         }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     pub fn client(&self, key: &str) -> Client {

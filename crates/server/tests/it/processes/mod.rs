@@ -3,7 +3,7 @@
 
 mod client;
 mod crashes;
-mod database;
+mod full_disk;
 mod installation;
 mod load;
 mod nodes;
