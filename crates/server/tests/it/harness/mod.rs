@@ -5,6 +5,7 @@
 //! from `cargo xtask test`; where it is missing the PostgreSQL half says that it is skipped, and fails in CI.
 
 mod answer;
+mod database;
 mod people;
 pub mod probe;
 mod shops;
@@ -26,6 +27,7 @@ use types::Timestamp;
 use types::id::WorkspaceId;
 
 pub use self::answer::{Answer, Call};
+pub use self::database::OwnDatabase;
 pub use self::people::{Member, PASSWORD};
 pub use self::shops::TestShop;
 
