@@ -8,7 +8,7 @@ mod tables;
 
 pub use db::{
     Column, Db, DbConfig, Dialect, FromColumn, Index, MIGRATIONS, Migration, Row, Schema, Scoped, Tx, Value,
-    open,
+    open, overtaken,
 };
 pub use scope::{Issuer, Person, Reason, Role, Scope, System, Tenant, Visitor};
 pub use tables::{Class, Erasure, Retention, Table};

@@ -106,7 +106,7 @@ async fn serve(app: &App, batch: Vec<Waiting>) {
     let answers = match commit(app, &orders).await {
         Ok(answers) => answers,
         // One call that cannot be decided must not take the others down with it.
-        Err(error) if error.is(ErrorCode::Internal) && orders.len() > 1 => {
+        Err(error) if !may_pass(&error) && orders.len() > 1 => {
             let mut answers = Vec::with_capacity(orders.len());
             for order in &orders {
                 let alone = commit(app, std::slice::from_ref(order)).await;
@@ -125,6 +125,11 @@ async fn serve(app: &App, batch: Vec<Waiting>) {
     }
 }
 
+/// Whether the error is of the moment, and would be every call's. Any other is that of some call of the batch.
+fn may_pass(error: &Error) -> bool {
+    matches!(error.code(), ErrorCode::Unavailable | ErrorCode::OutcomeUnknown)
+}
+
 fn lost() -> Error {
     Error::internal("a batch of one call has no answer")
 }
@@ -138,7 +143,7 @@ fn same(error: &Error) -> Error {
     }
 }
 
-fn system(app: &App) -> System {
+pub(super) fn system(app: &App) -> System {
     app.issuer().system(Reason::UsageBatch)
 }
 
@@ -260,6 +265,7 @@ async fn stage(tx: &mut Tx<System>, memory: &mut Memory, order: &Order, now: Tim
     }
     match memory.resolve(tx, order, now).await {
         Ok(Resolved::Open(ready)) => Ok(Stage::Open(ready)),
+        Ok(Resolved::Unready(refusal)) => Ok(Stage::Done(Err(refusal))),
         Ok(Resolved::Refused {
             customer,
             scale,
@@ -376,7 +382,7 @@ impl Decided<'_> {
 }
 
 /// The workspace's own plan has no room for another live call.
-fn gate_refusal(decision: &Decision, ready: &Ready) -> Error {
+pub(super) fn gate_refusal(decision: &Decision, ready: &Ready) -> Error {
     let plan = ready.gate.as_ref().map_or("", |gate| gate.plan.as_str());
     let view = decision.counters.last();
     let limit = view.and_then(|view| view.limit).unwrap_or_default();
@@ -392,52 +398,4 @@ fn gate_refusal(decision: &Decision, ready: &Ready) -> Error {
     .with_member("used", view.map_or(0, |view| view.used))
     .with_member("plan", plan)
     .with_member("reset_at", serde_json::to_value(view.and_then(|view| view.reset_at)).unwrap_or_default())
-}
-
-/// Decides an order on the counters as they stand, without effect.
-pub(super) async fn check(app: &App, order: &Order, now: Timestamp) -> Result<Usage> {
-    app.db()
-        .of(system(app))
-        .read(|mut tx| async move {
-            let ready = match Memory::of_check().resolve(&mut tx, order, now).await? {
-                Resolved::Open(ready) => ready,
-                Resolved::Refused {
-                    customer,
-                    scale,
-                    units,
-                    code,
-                } => {
-                    let decision = Decision::refused(code, now);
-                    return Ok(Usage::from_decision(order, customer, scale, &decision, units));
-                }
-            };
-            let mut book = Book::new();
-            for key in ready.counters() {
-                let state = store::read_counter(&mut tx, &key).await?;
-                book.load_counter(key, state);
-            }
-            if let Some(gate) = &ready.gate {
-                let decision = ledger::check(&book, &gate.request, now).map_err(Error::internal)?;
-                if !decision.is_granted() {
-                    return Err(gate_refusal(&decision, &ready));
-                }
-            }
-            let mut decision = ledger::check(&book, &ready.request, now).map_err(Error::internal)?;
-            // The figures are those of now: what a check asks about has not happened.
-            decision.counters.clear();
-            for charge in &ready.request.charges {
-                decision
-                    .counters
-                    .push(charge.view(&book, now).map_err(Error::internal)?);
-            }
-            decision.warnings.clear();
-            Ok(Usage::from_decision(
-                order,
-                ready.customer,
-                ready.scale,
-                &decision,
-                ready.units,
-            ))
-        })
-        .await
 }

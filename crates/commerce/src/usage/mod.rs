@@ -7,6 +7,7 @@
 //! An idempotency key is stored with the debit: the same call under the same key gets the same answer and is counted once.
 //! Refusals are not stored; they are decided anew.
 
+mod check;
 mod commit;
 mod http;
 mod order;
@@ -165,7 +166,7 @@ pub async fn consume_at(app: &App, caller: &ShopCaller, input: NewUsage, at: Tim
 pub async fn check(app: &App, caller: &ShopCaller, input: NewUsage) -> Result<Usage> {
     caller.caller.require(Permission::UsageRead)?;
     let order = Order::read(caller.shop, input)?;
-    commit::check(app, &order, app.now()).await
+    check::run(app, &order, app.now()).await
 }
 
 /// One recorded use.

@@ -13,7 +13,7 @@ use types::{Error, ErrorCode, Mode, Result, Timestamp};
 
 use super::order::Order;
 use crate::Shop;
-use crate::catalogue::{OPERATOR_WORKSPACE, PLATFORM_ZERO};
+use crate::catalogue::{PLATFORM_ZERO, SHOP_ZERO};
 use crate::customers::{Customer, CustomerRef, EndUserRef, end_users};
 use crate::features::Feature;
 use crate::{customers, entitlements, features, gates};
@@ -32,6 +32,8 @@ pub(super) enum Resolved {
         units: i64,
         code: Code,
     },
+    /// The workspace itself cannot use anything, or not yet.
+    Unready(Error),
 }
 
 /// Everything that the decision needs.
@@ -143,7 +145,10 @@ impl Memory {
             charges.push(charge(SubjectKind::EndUser, id.uuid(), Limit::unlimited()));
         }
         charges.push(charge(SubjectKind::Customer, customer.id.uuid(), limit));
-        let gate = self.gate(tx, shop, now).await?;
+        let gate = match self.gate(tx, shop, now).await? {
+            Ok(gate) => gate,
+            Err(refusal) => return Ok(Resolved::Unready(refusal)),
+        };
         let request = Request {
             amount: units,
             charges,
@@ -222,43 +227,40 @@ impl Memory {
     }
 
     /// The workspace's own limit on live calls: platform zero's counter of the workspace as its customer. Test calls and
-    /// platform zero's own are not counted.
-    async fn gate(&mut self, tx: &mut Tx<System>, shop: Shop, now: Timestamp) -> Result<Option<Gate>> {
+    /// platform zero's own are not counted. An outer error is the database's; an inner one is about this workspace, and must
+    /// not keep the others of the batch waiting.
+    async fn gate(
+        &mut self,
+        tx: &mut Tx<System>,
+        shop: Shop,
+        now: Timestamp,
+    ) -> Result<Result<Option<Gate>>> {
         if shop.mode == Mode::Test || shop.platform == PLATFORM_ZERO {
-            return Ok(None);
+            return Ok(Ok(None));
         }
         if let Some(known) = self.gates.get(&shop.workspace) {
-            return Ok(known.clone());
+            return Ok(Ok(known.clone()));
         }
-        let zero = Shop {
-            workspace: OPERATOR_WORKSPACE,
-            platform: PLATFORM_ZERO,
-            mode: Mode::Live,
-        };
-        let calls = self.feature(tx, zero, CALLS).await?;
-        let row = gates::limit_of(tx, shop.workspace, CALLS).await?.ok_or_else(|| {
-            Error::new(
+        let calls = self.feature(tx, SHOP_ZERO, CALLS).await?;
+        let Some(row) = gates::limit_of(tx, shop.workspace, CALLS).await? else {
+            return Ok(Err(Error::new(
                 ErrorCode::FeatureNotInPlan,
                 "The workspace's own plan does not include live calls.",
-            )
-        })?;
+            )));
+        };
         let buyer = CustomerRef::External(shop.workspace.to_string());
-        let buyer = customers::store::find_by_ref(tx, zero, &buyer)
-            .await?
-            .ok_or_else(|| {
-                Error::new(
-                    ErrorCode::Unavailable,
-                    "The workspace is being set up. Nothing was counted; try again in a moment.",
-                )
-                .with_retry_after(1)
-            })?;
+        let Some(buyer) = customers::store::find_by_ref(tx, SHOP_ZERO, &buyer).await? else {
+            return Ok(Err(Error::unavailable(
+                "The workspace is being set up. Nothing was counted; try again in a moment.",
+            )));
+        };
         let limit = row.amount.map_or_else(Limit::unlimited, Limit::deny_above);
         let meter = Meter::calls(PeriodKind::Month);
         let anchor = Anchor::calendar("UTC").map_err(Error::internal)?;
         let subject = Subject {
-            workspace: zero.workspace,
-            platform: zero.platform,
-            mode: zero.mode,
+            workspace: SHOP_ZERO.workspace,
+            platform: SHOP_ZERO.platform,
+            mode: SHOP_ZERO.mode,
             kind: SubjectKind::Customer,
             id: buyer.id.uuid(),
         };
@@ -279,7 +281,7 @@ impl Memory {
             plan: row.plan_key,
         });
         self.gates.insert(shop.workspace, gate.clone());
-        Ok(gate)
+        Ok(Ok(gate))
     }
 }
 

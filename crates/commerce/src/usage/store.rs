@@ -229,9 +229,15 @@ const REPLAYS: &str =
     "INSERT INTO usage_replays (workspace_id, platform_id, mode, idempotency_key, fingerprint,
     usage_event_id, outcome, created_at) VALUES";
 
+/// # Errors
+/// [`storage::overtaken`], when another node has granted something under one of the keys since they were looked for: then
+/// the batch is decided anew, and finds it.
 pub(super) async fn insert_replays(tx: &mut Tx<System>, replays: &[Replay], now: Timestamp) -> Result<()> {
-    let rows = replays
-        .iter()
+    let mut ordered: Vec<&Replay> = replays.iter().collect();
+    // So that two nodes take the keys in the same order.
+    ordered.sort_unstable_by(|a, b| (a.shop, &a.key).cmp(&(b.shop, &b.key)));
+    let rows = ordered
+        .into_iter()
         .map(|replay| {
             let shop = replay.shop;
             params![
@@ -246,7 +252,10 @@ pub(super) async fn insert_replays(tx: &mut Tx<System>, replays: &[Replay], now:
             ]
         })
         .collect();
-    tx.insert_rows(REPLAYS, rows, "").await.map(drop)
+    match tx.insert_rows(REPLAYS, rows, "ON CONFLICT DO NOTHING").await? {
+        inserted if inserted == replays.len() as u64 => Ok(()),
+        _ => Err(storage::overtaken()),
+    }
 }
 
 const BATCH: &str = "INSERT INTO usage_batches (usage_batch_id, node_id, committed_at) VALUES ($1, $2, $3)

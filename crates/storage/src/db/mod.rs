@@ -19,6 +19,7 @@ use sqlx::Executor;
 use tokio::sync::Notify;
 use types::{Error, Result};
 
+pub use self::error::overtaken;
 pub use self::migrate::{MIGRATIONS, Migration};
 pub use self::parity::{Column, Index, Schema};
 pub use self::row::{FromColumn, Row};
@@ -39,8 +40,12 @@ const MAX_ATTEMPTS: u32 = 12;
 pub enum DbConfig {
     /// One file.
     Sqlite { path: PathBuf },
-    /// `postgres://user:password@host/database`
-    Postgres { url: SecretString },
+    Postgres {
+        /// `postgres://user:password@host/database`
+        url: SecretString,
+        /// Connections that are opened at most.
+        max_connections: u32,
+    },
 }
 
 /// The database. Cheap to clone.
@@ -68,8 +73,8 @@ pub async fn open(config: &DbConfig, tables: &[Table]) -> Result<(Db, Issuer)> {
             migrate::sqlite(&sqlite, path).await?;
             Backend::Sqlite(sqlite)
         }
-        DbConfig::Postgres { url } => {
-            let postgres = PostgresDb::open(url).await?;
+        DbConfig::Postgres { url, max_connections } => {
+            let postgres = PostgresDb::open(url, *max_connections).await?;
             migrate::postgres(&postgres, tables).await?;
             rls::check(&postgres, tables).await?;
             Backend::Postgres(postgres)

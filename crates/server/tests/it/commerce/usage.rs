@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, TestApp, TestShop};
+use crate::harness::{Answer, Backend, TestApp, TestShop, run};
 
 async fn consume(app: &TestApp, shop: &TestShop, amount: i64) -> Answer {
     shop.signs(app.post("/v1/usage/consume"))
@@ -161,6 +161,7 @@ both_databases! {
             (json!({"customer": "acme", "feature": "calls", "amount": []}), "amount"),
             (json!({"customer": "acme", "feature": "", "amount": 1}), "feature"),
             (json!({"customer": "", "feature": "calls"}), "customer"),
+            (json!(["acme", null, "calls"]), "body"),
             (json!({"customer": "acme", "feature": "calls", "idempotency_key": ""}), "idempotency_key"),
             (json!({"customer": "acme", "feature": "calls", "colour": 1}), "colour"),
         ];
@@ -213,6 +214,19 @@ both_databases! {
         assert_eq!(events["data"].as_array().unwrap().len(), 5);
     }
 
+    async fn a_workspace_that_is_being_set_up_keeps_no_other_waiting(app: TestApp) {
+        let shop = app.open_shop().await;
+        // Nobody has run the job that makes this one a customer of platform zero.
+        let owner = app.sign_up().await;
+        let new = app.open_shop_of(owner, "live").await;
+        let both = (0..20).map(|_| futures_util::future::join(consume(app, &new, 1), consume(app, &shop, 1)));
+        for (unready, ready) in join_all(both).await {
+            unready.refused(503, "unavailable");
+            assert!(matches!(ready.status.as_u16(), 200 | 429), "{}", ready.text());
+        }
+        assert_eq!(check(app, &shop, 1).await["used"], 5);
+    }
+
     async fn a_test_key_reaches_no_live_data(app: TestApp) {
         let shop = app.open_shop().await;
         let live = shop.signs(app.post("/v1/usage/consume")).header("plinth-mode", "live");
@@ -235,4 +249,44 @@ both_databases! {
         .collect();
         assert_eq!(reached, [json!([]), json!([80]), json!([]), json!([100])]);
     }
+}
+
+#[test]
+fn two_nodes_count_a_key_once_and_answer_it_alike() {
+    run(Backend::Postgres, async |app: &TestApp| {
+        let other = TestApp::start(Backend::Postgres).await;
+        let shop = app.open_shop().await;
+        subscribe(app, &shop, "paid").await;
+        let globex = TestShop {
+            customer: app.new_customer(&shop.key, "globex").await,
+            ..shop.clone()
+        };
+        subscribe(app, &globex, "paid").await;
+        for n in 0..50 {
+            let mut body = shop.usage(1);
+            body["idempotency_key"] = json!(format!("key-{n}"));
+            let mut different = body.clone();
+            // Half of the rounds: another customer, so that no counter makes the nodes take turns.
+            if n % 2 == 1 {
+                different["customer"] = json!(globex.customer);
+            }
+            let ask = |app, body: &Value| shop.signs(TestApp::post(app, "/v1/usage/consume")).json(body);
+            let (one, two) =
+                futures_util::future::join(ask(app, &body).send(), ask(&other, &different).send()).await;
+            if n % 2 == 0 {
+                assert_eq!(one.expect(200), two.expect(200));
+            } else {
+                let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+                statuses.sort_unstable();
+                assert_eq!(statuses, [200, 422], "{} {}", one.text(), two.text());
+            }
+        }
+        let events = shop
+            .signs(app.get("/v1/usage/events?limit=200"))
+            .send()
+            .await
+            .expect(200);
+        assert_eq!(events["data"].as_array().unwrap().len(), 50);
+        other.stop().await;
+    });
 }
