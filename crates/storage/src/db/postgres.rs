@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, Postgres};
-use sqlx::{AssertSqlSafe, Pool};
+use sqlx::{AssertSqlSafe, Executor, Pool};
 use types::{Error, Result};
 
 use super::error::from_sqlx;
 use crate::scope::Scope;
 
-const MAX_CONNECTIONS: u32 = 16;
+/// A node that is cut off in the middle of a transaction holds its locks until the server ends it; by itself, that is when
+/// TCP gives up, hours later. No transaction of ours waits for anything but the database.
+const LET_GO: &str = "SET idle_in_transaction_session_timeout = '30s'";
 
 /// How a transaction sees the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +31,7 @@ pub(crate) struct PostgresDb {
 
 impl PostgresDb {
     /// Connects to the server that `url` names.
-    pub(crate) async fn open(url: &SecretString) -> Result<Self> {
+    pub(crate) async fn open(url: &SecretString, max_connections: u32) -> Result<Self> {
         let options: PgConnectOptions = url.expose_secret().parse().map_err(|error: sqlx::Error| {
             Error::unavailable(
                 "The database URL is not a PostgreSQL URL: postgres://user:password@host/database",
@@ -37,8 +39,11 @@ impl PostgresDb {
             .with_source(error)
         })?;
         let pool = PgPoolOptions::new()
-            .max_connections(MAX_CONNECTIONS)
+            .max_connections(max_connections)
             .acquire_timeout(Duration::from_secs(3))
+            .after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(LET_GO).await.map(drop) })
+            })
             .connect_with(options.application_name("plinth").statement_cache_capacity(512))
             .await
             .map_err(from_sqlx)?;

@@ -15,7 +15,7 @@ use sqlx::{ConnectOptions, Connection, Executor, Pool};
 use tokio::sync::{mpsc, oneshot};
 use types::{Error, Result};
 
-use super::error::from_sqlx;
+use super::error::{from_sqlx, outcome_unknown};
 
 const READERS: u32 = 4;
 /// The most turns one commit holds: bounds how long the first of them waits.
@@ -145,9 +145,7 @@ impl Lease {
                 finished: Some(finished),
             });
         }
-        durable
-            .await
-            .map_err(|_| Error::unavailable("The database writer stopped. Try again in a moment."))?
+        durable.await.map_err(|_| outcome_unknown())?
     }
 }
 

@@ -9,7 +9,7 @@ use sqlx::{Arguments, AssertSqlSafe, Executor, SqlSafeStr, SqlStr};
 use tokio::sync::Notify;
 use types::{Error, Result};
 
-use super::error::from_sqlx;
+use super::error::{from_commit, from_sqlx};
 use super::row::{Inner, Row};
 use super::sqlite::Lease;
 use super::value::Value;
@@ -249,7 +249,7 @@ impl Open {
     /// Makes the transaction durable, then runs what waits for that.
     ///
     /// # Errors
-    /// Nothing was written, unless the error's source says that the connection broke while committing.
+    /// Nothing was written, unless the error is `outcome_unknown`: the connection broke while committing.
     pub(super) async fn commit(self) -> Result<()> {
         if self.failed {
             return Err(Error::internal(
@@ -259,7 +259,7 @@ impl Open {
         match self.connection {
             Connection::Reader(_) => return Err(Error::internal("a read transaction cannot commit writes")),
             Connection::Writer(lease) => lease.finish().await?,
-            Connection::Postgres(tx) => tx.commit().await.map_err(from_sqlx)?,
+            Connection::Postgres(tx) => tx.commit().await.map_err(from_commit)?,
         }
         for wake in self.after_commit {
             wake();
