@@ -8,10 +8,10 @@ mod workspaces;
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use ::runtime::ClientAddr;
 use axum::body::Body;
 use http::{Request, header};
 use http_body_util::BodyExt;
-use runtime::authenticate::ClientAddr;
 use serde_json::Value;
 use storage::params;
 use tower::ServiceExt;

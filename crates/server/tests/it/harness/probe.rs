@@ -7,12 +7,14 @@ use ::runtime::jobs::{Handlers, Job, JobContext};
 use ::runtime::outbox::{Event, Subscriber};
 use ::runtime::{App, Module};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 use types::{Error, Result};
 
 /// What the subscriber hears.
 pub const HEARD: &str = "probe.happened";
 
 static ATTEMPTS: LazyLock<Mutex<HashMap<String, u32>>> = LazyLock::new(Mutex::default);
+static RAN: Notify = Notify::const_new();
 static EVENTS: LazyLock<Mutex<Vec<Event>>> = LazyLock::new(Mutex::default);
 
 /// Fails so many times, then works.
@@ -31,10 +33,31 @@ impl Job for Flaky {
         let mut attempts = ATTEMPTS.lock().unwrap();
         let count = attempts.entry(self.name).or_default();
         *count += 1;
+        RAN.notify_waiters();
         if *count <= self.failures {
             Err(Error::unavailable("not yet"))
         } else {
             Ok(())
+        }
+    }
+}
+
+/// Ends when the [`Flaky`] job of that name has run.
+#[derive(Serialize, Deserialize)]
+pub struct Patient {
+    pub name: String,
+}
+
+impl Job for Patient {
+    const KIND: &'static str = "probe.patient";
+
+    async fn run(self, _: App, _: JobContext) -> Result<()> {
+        loop {
+            let next = RAN.notified();
+            if attempts(&self.name) > 0 {
+                return Ok(());
+            }
+            next.await;
         }
     }
 }
@@ -56,7 +79,7 @@ pub fn heard(object: &str) -> Vec<Event> {
 
 pub fn module() -> Module {
     let mut module = Module::new("probe");
-    module.jobs = Handlers::default().with::<Flaky>();
+    module.jobs = Handlers::default().with::<Flaky>().with::<Patient>();
     module.subscribers = vec![Subscriber::new(
         "probe.listener",
         &[HEARD],

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ::runtime::jobs;
 use storage::params;
-use types::id::WorkspaceId;
 use tokio_util::sync::CancellationToken;
+use types::id::WorkspaceId;
 use types::{Error, Result};
 
 use crate::harness::probe::{Flaky, Patient, attempts};
