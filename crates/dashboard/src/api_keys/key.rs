@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use commerce::api_keys::{self, ApiKey, ApiKeyChange, ApiKeyRotation, ApiKeyStatus};
+use commerce::platforms::{self, Platform};
 use maud::{Markup, html};
 use runtime::App;
 use runtime::http::{Problem, Segments};
@@ -30,9 +31,9 @@ pub(super) async fn show(
     Segments((_, id)): Path,
     member: Member,
 ) -> Result<Markup, Problem> {
-    let key = api_keys::get(&app, &member.caller, id).await?;
-    let draft = Draft::of([("name", key.name.as_str())]);
-    Ok(page(&member, &key, &draft, app.now()))
+    let found = Found::load(&app, &member, id).await?;
+    let draft = Draft::of([("name", found.key.name.as_str())]);
+    Ok(page(&member, &found, &draft))
 }
 
 pub(super) async fn save(
@@ -51,8 +52,8 @@ pub(super) async fn save(
             "Name saved.",
         )?),
         Err(error) => {
-            let key = api_keys::get(&app, &member.caller, id).await?;
-            entries.again(error, |draft| page(&member, &key, &draft, app.now()))
+            let found = Found::load(&app, &member, id).await?;
+            entries.again(error, |draft| page(&member, &found, &draft))
         }
     }
 }
@@ -82,7 +83,31 @@ pub(super) async fn revoke(
     Ok(go_saying(&app, &back, "Key revoked: it is refused from now on.")?)
 }
 
-fn page(member: &Member, key: &ApiKey, draft: &Draft, now: Timestamp) -> Markup {
+/// A key, and where it works.
+struct Found {
+    key: ApiKey,
+    platform: Option<Platform>,
+    now: Timestamp,
+}
+
+impl Found {
+    async fn load(app: &App, member: &Member, id: ApiKeyId) -> types::Result<Self> {
+        let key = api_keys::get(app, &member.caller, id).await?;
+        let platform = match key.platform {
+            Some(platform) => Some(platforms::get(app, &member.caller, platform).await?),
+            None => None,
+        };
+        Ok(Found {
+            key,
+            platform,
+            now: app.now(),
+        })
+    }
+}
+
+fn page(member: &Member, found: &Found, draft: &Draft) -> Markup {
+    let Found { key, now, .. } = found;
+    let now = *now;
     let is_active = key.status(now) == ApiKeyStatus::Active;
     let may = member.may(Permission::ApiKeysManage);
     let actions = html! {
@@ -104,7 +129,7 @@ fn page(member: &Member, key: &ApiKey, draft: &Draft, now: Timestamp) -> Markup 
                 (Alert::info("Another key takes its place")
                     .body(html! { a href=(member.href(&format!("/keys/{next}"))) { "See the new key" } }))
             }
-            (Card::titled("Key").body(about(member, key, now)))
+            (Card::titled("Key").body(about(member, found)))
             (Card::titled("May do").body(scopes(key)))
             @if may { (Card::titled("Name").body(html! { div.stack { (draft.alert()) (rename) } })) }
         }
@@ -113,10 +138,15 @@ fn page(member: &Member, key: &ApiKey, draft: &Draft, now: Timestamp) -> Markup 
     member.page_under(&key.name, &[("API keys", member.href("/keys"))], header, content)
 }
 
-fn about(member: &Member, key: &ApiKey, now: Timestamp) -> Kv {
-    let place = match key.platform {
+fn about(member: &Member, found: &Found) -> Kv {
+    let Found { key, platform, now } = found;
+    let place = match platform {
         None => html! { "The whole workspace" },
-        Some(platform) => html! { a href=(member.href(&format!("/p/{platform}"))) { (platform) } },
+        Some(platform) => html! { a href=(member.href(&format!("/p/{}", platform.id))) { (platform.name) } },
+    };
+    let maker = match key.created_by == member.person.user.id.to_string() {
+        true => html! { "you" },
+        false => html! { code { (key.created_by) } },
     };
     let about = Kv::new()
         .row("Looks like", html! { code { (key.hint) } })
@@ -125,11 +155,11 @@ fn about(member: &Member, key: &ApiKey, now: Timestamp) -> Kv {
         .row(
             "Last used",
             key.last_used_at
-                .map_or_else(|| html! { "Never" }, |at| time::ago(at, now)),
+                .map_or_else(|| html! { "Never" }, |at| time::ago(at, *now)),
         )
         .row(
             "Created",
-            html! { (time::instant(key.created_at)) " by " code { (key.created_by) } },
+            html! { (time::instant(key.created_at)) " by " (maker) },
         )
         .row(
             "Expires",

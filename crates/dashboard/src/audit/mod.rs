@@ -11,6 +11,7 @@ use runtime::audit::{self, AuditEntry, Filter};
 use runtime::http::{Params, Problem};
 use runtime::{ActorKind, App};
 use serde::Deserialize;
+use serde_json::Value;
 use types::page::MAX_LIMIT;
 use types::{PageRequest, Permission, Timestamp};
 use ui::form::Choice;
@@ -20,6 +21,8 @@ use crate::frame::{Member, page_at, pages, with_parameter};
 
 /// Characters of an entry's details that a row shows.
 const DETAILS_CHARS: usize = 160;
+/// Characters of an id after its prefix.
+const ID_CHARS: usize = 26;
 
 pub(crate) fn routes() -> Router<App> {
     Router::new().route("/w/{workspace}/audit", get(show))
@@ -71,7 +74,6 @@ async fn show(
         Column::text("Did"),
         Column::text("To").wide_only(),
         Column::text("Details").wide_only(),
-        Column::text("When"),
     ];
     let empty = Empty::new(
         Icon::ClipboardList,
@@ -165,37 +167,45 @@ fn row(entry: &AuditEntry, names: &HashMap<String, String>, now: Timestamp) -> R
     };
     Row::new([
         who,
-        Cell::new(html! { code { (entry.action) } }),
+        Cell::two_lines(
+            html! { code { (entry.action) } },
+            time::ago(entry.occurred_at, now),
+        ),
         target,
         Cell::from(details(entry)),
-        Cell::new(time::ago(entry.occurred_at, now)),
     ])
 }
 
-/// The end of an id, which is the part in which ids differ.
-fn short(id: &str) -> String {
-    let tail = id.get(id.len().saturating_sub(6)..).unwrap_or(id);
-    match id.split_once('_') {
-        Some((prefix, rest)) if rest.len() > 12 => format!("{prefix}_…{tail}"),
-        _ => id.to_owned(),
+/// The end of an id, which is the part in which ids differ; any other text as it is.
+fn short(text: &str) -> String {
+    let id = text
+        .split_once('_')
+        .filter(|(prefix, rest)| prefix.len() == 3 && rest.len() == ID_CHARS);
+    match id {
+        Some((prefix, rest)) => format!("{prefix}_…{}", rest.get(ID_CHARS - 6..).unwrap_or(rest)),
+        None => text.to_owned(),
     }
 }
 
 /// The reason, then what changed.
 fn details(entry: &AuditEntry) -> String {
     let mut parts: Vec<String> = entry.reason.iter().map(|reason| format!("“{reason}”")).collect();
-    for (name, value) in &entry.details {
-        let text = value.as_str().map_or_else(|| value.to_string(), short);
-        if !value.is_null() {
-            parts.push(format!("{name}: {text}"));
-        }
-    }
-    let text = parts.join(", ");
+    let told = entry.details.iter().filter(|(_, value)| !value.is_null());
+    parts.extend(told.map(|(name, value)| format!("{}: {}", name.replace('_', " "), words(value))));
+    let text = parts.join(" · ");
     if text.chars().count() <= DETAILS_CHARS {
         return text;
     }
     let kept: String = text.chars().take(DETAILS_CHARS).collect();
     format!("{kept}…")
+}
+
+fn words(value: &Value) -> String {
+    match value {
+        Value::String(text) => short(text),
+        Value::Array(values) => values.iter().map(words).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -205,6 +215,8 @@ mod tests {
     #[test]
     fn ids_are_told_apart_by_their_ends() {
         assert_eq!(short("plt_01jd3rr0r4e0rs0000abcdef12"), "plt_…cdef12");
-        assert_eq!(short("operator"), "operator");
+        for text in ["operator", "sk_live_p1_…Aggo", "2026-11-21T13:55:41.491178Z"] {
+            assert_eq!(short(text), text);
+        }
     }
 }

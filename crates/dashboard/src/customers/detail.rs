@@ -16,7 +16,7 @@ use types::id::{CustomerId, PlatformId, WorkspaceId};
 use types::page::MAX_LIMIT;
 use types::{PageRequest, Permission, Result, Timestamp};
 use ui::dialog::Dialog;
-use ui::{Badge, Button, Icon, PageHeader};
+use ui::{Badge, Button, Icon};
 
 use super::{label, parts};
 use crate::frame::Shopkeeper;
@@ -96,12 +96,8 @@ fn page(keeper: &Shopkeeper, found: &Found) -> Markup {
             }
         }
     };
-    let header = PageHeader::new(label(customer)).actions(actions);
-    let header = if is_archived {
-        header.badge(Badge::status("archived"))
-    } else {
-        header
-    };
+    let badges = html! { @if is_archived { (Badge::status("archived")) } };
+    let header = keeper.header(label(customer), badges).actions(actions);
     let content = html! {
         div.grid {
             (parts::about(customer))

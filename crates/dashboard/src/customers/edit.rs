@@ -9,7 +9,7 @@ use runtime::http::{Problem, Segments};
 use types::id::{CustomerId, PlatformId, WorkspaceId};
 use types::{Permission, Result};
 use ui::form::columns;
-use ui::{Card, Field, Form, PageHeader};
+use ui::{Card, Field, Form};
 
 use super::label;
 use crate::frame::{Draft, Entries, Posted, Shopkeeper, form_buttons, go_saying};
@@ -66,7 +66,8 @@ fn new_page(keeper: &Shopkeeper, draft: &Draft) -> Markup {
             (draft.fill("time_zone", zone).help("Where their periods begin at midnight."))
         }))
         .actions(form_buttons("Create customer", keeper.href("/customers")));
-    let header = PageHeader::new("New customer")
+    let header = keeper
+        .header("New customer", "")
         .description("They are subscribed to the default plan of each group that has one.");
     let card = Card::new().body(html! { (draft.alert()) (form) });
     keeper.page(("Customers", "/customers"), "New customer", header, card)
@@ -134,7 +135,7 @@ fn edit_page(keeper: &Shopkeeper, customer: &Customer, draft: &Draft) -> Markup 
     )
     .part(identity(draft))
     .actions(form_buttons("Save changes", here));
-    let header = PageHeader::new(format!("Edit {}", label(customer)));
+    let header = keeper.header(format!("Edit {}", label(customer)), "");
     let card = Card::new().body(html! { (draft.alert()) (form) });
     keeper.page(("Customers", "/customers"), "Edit customer", header, card)
 }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use runtime::App;
 use runtime::http::{Problem, Segments};
 use types::id::{CustomerId, PlatformId, WorkspaceId};
-use ui::{Badge, Card, Cell, Column, Kv, PageHeader, Row, Table, Tone, time};
+use ui::{Badge, Card, Cell, Column, Kv, Row, Table, Tone, time};
 
 use super::label;
 use crate::frame::Shopkeeper;
@@ -35,7 +35,7 @@ pub(super) async fn show(
         (Card::titled("Where it stands").body(figures))
     };
     let who = label(&customer);
-    let header = PageHeader::new(format!("{} for {who}", entitlement.feature)).badge(badge);
+    let header = keeper.header(format!("{} for {who}", entitlement.feature), badge);
     let page = keeper.page(("Customers", "/customers"), "Why", header, content);
     Ok(page)
 }

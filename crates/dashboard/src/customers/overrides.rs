@@ -13,7 +13,7 @@ use types::id::{CustomerId, OverrideId, PlatformId, WorkspaceId};
 use types::page::MAX_LIMIT;
 use types::{Error, PageRequest, Permission, Result, Timestamp};
 use ui::form::{Choice, columns};
-use ui::{Card, Field, Form, PageHeader};
+use ui::{Card, Field, Form};
 
 use super::label;
 use crate::frame::{Draft, Entries, Posted, Shopkeeper, form_buttons, go_saying};
@@ -146,7 +146,7 @@ impl Parts {
             "Put in force",
             keeper.href(&format!("/customers/{id}")),
         ));
-        let header = PageHeader::new("New override").description(format!(
+        let header = keeper.header("New override", "").description(format!(
             "What {} gets, whatever their plans say.",
             label(&self.customer)
         ));

@@ -129,6 +129,14 @@ impl Shopkeeper {
         self.member.page_under(&title, &crumbs, header, content)
     }
 
+    /// The header of a page below one of the views: it says when the mode is test, besides its own badges.
+    pub fn header(&self, title: impl Into<String>, badges: impl Render) -> PageHeader {
+        PageHeader::new(title).badge(html! {
+            @if self.mode() == Mode::Test { (Badge::mode(Mode::Test)) " " }
+            (badges)
+        })
+    }
+
     /// A page below one of the views.
     pub fn page(&self, view: (&str, &str), title: &str, header: PageHeader, content: impl Render) -> Markup {
         let crumbs = [
@@ -136,10 +144,6 @@ impl Shopkeeper {
             (self.platform.name.as_str(), self.href("")),
             (view.0, self.href(view.1)),
         ];
-        let header = match self.mode() {
-            Mode::Test => header.badge(Badge::mode(Mode::Test)),
-            Mode::Live => header,
-        };
         let content = html! { div.stack { (self.archived_alert()) (content) } };
         self.member.page_under(title, &crumbs, header, content)
     }

@@ -11,7 +11,7 @@ use types::id::{FeatureId, PlatformId, WorkspaceId};
 use ui::code::copyable;
 use ui::dialog::Dialog;
 use ui::form::columns;
-use ui::{Badge, Button, Card, Field, Form, Icon, Kv, PageHeader, time};
+use ui::{Badge, Button, Card, Field, Form, Icon, Kv, time};
 
 use super::features::{counts, kind_word};
 use crate::frame::{Draft, Posted, Shopkeeper, go_saying};
@@ -58,12 +58,8 @@ fn page(keeper: &Shopkeeper, feature: &Feature, draft: &Draft) -> Markup {
     let is_archived = feature.archived_at.is_some();
     let may = keeper.may(Permission::PlatformsManage) && !is_archived;
     let here = keeper.href(&format!("/features/{}", feature.id));
-    let header = PageHeader::new(&feature.name);
-    let header = if is_archived {
-        header.badge(Badge::status("archived"))
-    } else {
-        header
-    };
+    let badges = html! { @if is_archived { (Badge::status("archived")) } };
+    let header = keeper.header(&feature.name, badges);
     let header = if may {
         header.actions(
             Button::danger_quiet("Archive")

@@ -8,7 +8,7 @@ use runtime::App;
 use runtime::http::Problem;
 use types::{Error, Permission, Result};
 use ui::form::{Choice, columns, fieldset};
-use ui::{Card, Field, Form, PageHeader};
+use ui::{Card, Field, Form};
 
 use crate::frame::{Draft, Entries, Posted, Shopkeeper, form_buttons, go_saying};
 
@@ -132,7 +132,9 @@ fn page(keeper: &Shopkeeper, draft: &Draft) -> Markup {
             counting,
         ))
         .actions(form_buttons("Create feature", keeper.href("/features")));
-    let header = PageHeader::new("New feature").description("Something that your plans give.");
+    let header = keeper
+        .header("New feature", "")
+        .description("Something that your plans give.");
     let card = Card::new().body(html! { (draft.alert()) (form) });
     keeper.page(("Features", "/features"), "New feature", header, card)
 }

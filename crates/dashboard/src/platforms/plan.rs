@@ -11,7 +11,7 @@ use types::id::{PlanId, PlatformId, WorkspaceId};
 use types::{Permission, Result};
 use ui::code::copyable;
 use ui::dialog::Dialog;
-use ui::{Badge, Button, Card, Cell, Column, Empty, Form, Icon, Kv, PageHeader, Row, Table, Tone, time};
+use ui::{Badge, Button, Card, Cell, Column, Empty, Form, Icon, Kv, Row, Table, Tone, time};
 
 use super::plans::{all, price_text};
 use super::terms;
@@ -94,12 +94,11 @@ fn page(keeper: &Shopkeeper, plan: &Plan, features: &[Feature], draft: &Draft) -
             (Button::danger_quiet("Archive").icon(Icon::Archive).opens("archive"))
         }
     };
-    let header = PageHeader::new(&plan.name)
-        .badge(html! {
+    let badges = html! {
             @if plan.is_default { (Badge::new("Default", Tone::Accent)) }
             @if plan.archived_at.is_some() { (Badge::status("archived")) }
-        })
-        .actions(actions);
+    };
+    let header = keeper.header(&plan.name, badges).actions(actions);
     let about = Kv::new()
         .row("Key", copyable(&plan.key))
         .row("Group", html! { code { (plan.group) } })

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use types::page::MAX_LIMIT;
 use types::{PageRequest, Permission, Result};
 use ui::form::{Choice, columns};
-use ui::{Badge, Button, Card, Cell, Column, Empty, Field, Form, Icon, PageHeader, Row, Table, Tone};
+use ui::{Badge, Button, Card, Cell, Column, Empty, Field, Form, Icon, Row, Table, Tone};
 
 use super::{starter, terms};
 use crate::frame::figures::money_text;
@@ -219,7 +219,9 @@ impl Parts {
             .part(terms::price_part(draft))
             .part(terms::features_part(draft, &self.features))
             .actions(form_buttons("Create plan", keeper.href("/plans")));
-        let header = PageHeader::new("New plan").description("What it costs and gives is its first version.");
+        let header = keeper
+            .header("New plan", "")
+            .description("What it costs and gives is its first version.");
         let card = Card::new().body(html! { (draft.alert()) (form) });
         keeper.page(("Plans", "/plans"), "New plan", header, card)
     }
@@ -258,7 +260,7 @@ fn group_page(keeper: &Shopkeeper, draft: &Draft) -> Markup {
             (draft.fill("key", key).help("What your code calls it. It never changes."))
         }))
         .actions(form_buttons("Create group", keeper.href("/plans")));
-    let header = PageHeader::new("New plan group").description(
+    let header = keeper.header("New plan group", "").description(
         "Plans that stand beside each other, such as Free, Pro and Team. A customer has one of them.",
     );
     let card = Card::new().body(html! { (draft.alert()) (form) });

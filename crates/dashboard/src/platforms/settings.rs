@@ -59,8 +59,11 @@ fn page(keeper: &Shopkeeper, draft: &Draft) -> Markup {
     };
     let about = Kv::new()
         .row("Platform id", copyable(&platform.id.to_string()))
-        .row("Created", time::date(platform.created_at))
-        .row_opt("Archived", platform.archived_at.map(time::date));
+        .row("Created", time::date(platform.created_at));
+    let about = match platform.archived_at {
+        Some(at) => about.row("Archived", time::date(at)),
+        None => about,
+    };
     let content = html! {
         (Card::titled("General").body(html! { div.stack { (draft.alert()) (form) (about) } }))
         @if may && platform.id != PLATFORM_ZERO {
