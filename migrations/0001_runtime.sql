@@ -96,6 +96,12 @@ CREATE TABLE audit_checkpoints (
     PRIMARY KEY (workspace_id, position)
 );
 
+-- The root keys that what is sealed here was sealed under, by their ids.
+CREATE TABLE root_keys (
+    root_key_id uuid NOT NULL PRIMARY KEY,
+    first_used_at bigint NOT NULL
+);
+
 -- The nil UUID as the subject stands for the workspace itself. A destroyed key keeps its row and loses `wrapped`.
 CREATE TABLE sealing_keys (
     workspace_id uuid NOT NULL,

@@ -43,6 +43,12 @@ pub const TABLES: &[Table] = &[
         Erasure::NotPersonal,
     ),
     table(
+        "root_keys",
+        Class::System,
+        Retention::Forever,
+        Erasure::NotPersonal,
+    ),
+    table(
         "sealing_keys",
         Class::System,
         Retention::Owner,

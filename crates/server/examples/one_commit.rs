@@ -49,7 +49,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = env::var("PLINTH_DATABASE_URL")?;
     let config = match url.strip_prefix("sqlite:") {
         Some(path) => DbConfig::Sqlite { path: path.into() },
-        None => DbConfig::Postgres { url: url.into() },
+        None => DbConfig::Postgres {
+            url: url.into(),
+            max_connections: 16,
+        },
     };
     let (db, issuer) = storage::open(&config, &server::compose::tables()).await?;
     let counters = counters(&db, &issuer, workspace.parse()?, platform.parse()?).await?;

@@ -10,11 +10,11 @@ use axum::{Router, middleware};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Uri, header};
 use runtime::config::{Base, BlobStore, CacheUrl, Config, DatabaseUrl};
-use runtime::crypto::password::PasswordHasher;
+use runtime::crypto::password::{self, PasswordHasher};
 use runtime::crypto::{RootKey, RootKeys};
 use runtime::http::{describe, health_routes, idempotency_layer, pipeline_layer};
 use runtime::mail::Mailer;
-use runtime::{App, Build, Clock, Module, Parts, Task, node};
+use runtime::{App, Build, Clock, Module, Parts, Task, installation, node};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use storage::blobs::{Blobs, BlobsConfig, S3Config};
 use storage::cache::{Cache, CacheConfig};
@@ -62,13 +62,18 @@ pub async fn open(config: Config) -> Result<Composed> {
 /// Opens database, blobs, cache and keys.
 pub async fn open_parts(config: Config) -> Result<Parts> {
     make_private_folder(&config.server.data_dir)?;
-    let root_keys = RootKeys::new(root_key(&config)?, Vec::new());
     let database = match &config.database.url {
         DatabaseUrl::Sqlite(path) => DbConfig::Sqlite { path: path.clone() },
-        DatabaseUrl::Postgres(url) => DbConfig::Postgres { url: url.clone() },
+        DatabaseUrl::Postgres(url) => DbConfig::Postgres {
+            url: url.clone(),
+            max_connections: config.database.max_connections,
+        },
     };
     let (db, issuer) = storage::open(&database, &tables()).await?;
     let clock = Clock::System;
+    let known = installation::root_keys(&db, &issuer).await?;
+    let root_keys = RootKeys::new(root_key(&config, known.is_empty())?, Vec::new());
+    installation::claim(&db, &issuer, root_keys.current().id(), clock.now()).await?;
     let node = node::register(&db, &issuer, clock.now()).await?;
     Ok(Parts {
         build: Build {
@@ -78,7 +83,7 @@ pub async fn open_parts(config: Config) -> Result<Parts> {
         },
         blobs: Blobs::open(blobs(&config, &root_keys))?,
         cache: Cache::open(cache(&config)).await?,
-        passwords: PasswordHasher::default(),
+        passwords: PasswordHasher::with_workers(password::RECOMMENDED, config.passwords.concurrency),
         mailer: Mailer::new(&config.smtp)?,
         config,
         db,
@@ -199,19 +204,16 @@ pub(crate) fn make_private_folder(path: &Path) -> Result<()> {
     })
 }
 
-fn root_key(config: &Config) -> Result<RootKey> {
+/// The root key: as it is said, from its file, or, for a database that has never had one, a new one in that file.
+fn root_key(config: &Config, may_create: bool) -> Result<RootKey> {
+    let path = &config.root_key.path;
     match &config.root_key.value {
         Some(text) => RootKey::from_text(text.expose_secret())
             .map_err(|error| Error::invalid("root_key.value", error.to_string())),
-        None => {
-            let path = &config.root_key.path;
-            // A new key beside an old database would open nothing in it: then the old one has been lost on the way.
-            let read = match &config.database.url {
-                DatabaseUrl::Sqlite(database) if database.exists() => RootKey::load(path),
-                _ => RootKey::load_or_create(path),
-            };
-            read.map_err(|error| Error::invalid("root_key.path", error.to_string()))
+        None if may_create => {
+            RootKey::load_or_create(path).map_err(|error| Error::invalid("root_key.path", error.to_string()))
         }
+        None => RootKey::load(path).map_err(|error| Error::invalid("root_key.path", error.to_string())),
     }
 }
 
@@ -222,7 +224,7 @@ fn blobs(config: &Config, root_keys: &RootKeys) -> BlobsConfig {
             signing_secret: SecretSlice::from(root_keys.current().derive("blob-links").expose().to_vec()),
             base_url: config.server.public_url.clone(),
         },
-        BlobStore::S3 { bucket, .. } => BlobsConfig::S3(S3Config {
+        BlobStore::S3 { bucket } => BlobsConfig::S3(S3Config {
             endpoint: config.blobs.endpoint.clone(),
             region: config.blobs.region.clone(),
             bucket: bucket.clone(),

@@ -101,7 +101,7 @@ settings! {
 
     /// Where file contents are kept.
     blobs: Blobs in "blobs." {
-        /// A directory, or `s3://BUCKET` with an optional `/PREFIX`.
+        /// A directory, or `s3://BUCKET`.
         store: BlobStore = "{data_dir}/blobs";
         /// Region of the bucket.
         region: String = "auto";

@@ -166,42 +166,31 @@ impl Value for DatabaseUrl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlobStore {
     Directory(PathBuf),
-    /// A bucket, and what every key in it begins with (empty, or ending in a slash).
-    S3 {
-        bucket: String,
-        prefix: String,
-    },
+    S3 { bucket: String },
 }
 
 impl Value for BlobStore {
     fn parse(text: &str) -> Result<Self, String> {
-        let right = "a directory or s3://BUCKET, with an optional /PREFIX";
-        let Some(rest) = text.strip_prefix("s3://") else {
+        let right = "a directory, or s3://BUCKET";
+        let Some(bucket) = text.strip_prefix("s3://") else {
             if text.is_empty() || text.contains("://") {
                 return Err(right.to_owned());
             }
             return Ok(BlobStore::Directory(PathBuf::from(text)));
         };
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        if bucket.is_empty() {
+        let bucket = bucket.strip_suffix('/').unwrap_or(bucket);
+        if bucket.is_empty() || bucket.contains('/') {
             return Err(right.to_owned());
         }
-        let prefix = prefix.trim_matches('/');
         Ok(BlobStore::S3 {
             bucket: bucket.to_owned(),
-            prefix: if prefix.is_empty() {
-                String::new()
-            } else {
-                format!("{prefix}/")
-            },
         })
     }
 
     fn show(&self) -> String {
         match self {
             BlobStore::Directory(path) => path.display().to_string(),
-            BlobStore::S3 { bucket, prefix } if prefix.is_empty() => format!("s3://{bucket}"),
-            BlobStore::S3 { bucket, prefix } => format!("s3://{bucket}/{}", prefix.trim_end_matches('/')),
+            BlobStore::S3 { bucket } => format!("s3://{bucket}"),
         }
     }
 }

@@ -13,7 +13,7 @@ use types::{Error, Result};
 
 use super::{JobContext, retry_delay, store};
 use crate::app::App;
-use crate::{audit, http, outbox};
+use crate::{audit, http, outbox, retention};
 
 /// Jobs run at once by one node.
 const CONCURRENCY: u32 = 16;
@@ -25,6 +25,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(240);
 const POLL: Duration = Duration::from_secs(1);
 /// How often the housekeeping of audit log and idempotency keys is done.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
+/// How often rows whose time is over are deleted.
+const TIDYING: Duration = Duration::from_secs(60 * 60);
 
 /// Runs jobs of one node until it is told to stop.
 pub struct Worker {
@@ -40,11 +42,21 @@ impl Worker {
     pub async fn run(self, stop: CancellationToken) {
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING);
         housekeeping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut tidying = tokio::time::interval(TIDYING);
+        tidying.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut under_way = JoinSet::new();
         while !stop.is_cancelled() {
             // Also when there is always something to do.
             if housekeeping.tick().now_or_never().is_some() {
                 self.housekeep().await;
+            }
+            if tidying.tick().now_or_never().is_some()
+                && let Err(error) = retention::tidy(&self.app).await
+            {
+                tracing::warn!(
+                    ?error,
+                    "what is old could not be deleted; trying again in an hour"
+                );
             }
             let queued = self.app.db().queued().notified();
             while under_way.try_join_next().is_some() {}

@@ -36,6 +36,27 @@ impl Policy {
         }
     }
 
+    /// The policy's name on its table.
+    fn name(&self) -> String {
+        format!("{}_{}", self.role.name(), self.command.to_ascii_lowercase())
+    }
+
+    /// What follows the table's name in `CREATE POLICY`.
+    fn terms(&self) -> String {
+        let (command, role, condition) = (self.command, self.role.name(), &self.condition);
+        let conditions = match command {
+            "SELECT" => format!("USING ({condition})"),
+            "INSERT" => format!("WITH CHECK ({condition})"),
+            _ => format!("USING ({condition}) WITH CHECK ({condition})"),
+        };
+        format!("FOR {command} TO {role} {conditions}")
+    }
+
+    /// Whether a policy that PostgreSQL describes with `terms` is this one.
+    fn is_as(&self, terms: &str) -> bool {
+        plain(terms, &self.condition) == plain(&self.terms(), &self.condition)
+    }
+
     /// The rights that the role is granted on the table.
     fn grant(&self) -> &'static str {
         match self.command {
@@ -43,6 +64,23 @@ impl Policy {
             other => other,
         }
     }
+}
+
+/// Terms without what PostgreSQL adds when it prints them: casts, an alias, parentheses, and the name of a table before the
+/// columns that `condition` selects from it.
+fn plain(terms: &str, condition: &str) -> String {
+    let mut plain = terms.to_ascii_lowercase();
+    for added in ["::text", "::uuid", "as \"nullif\""] {
+        plain = plain.replace(added, "");
+    }
+    let words: Vec<&str> = condition
+        .split(|character: char| !character.is_ascii_alphanumeric() && character != '_')
+        .collect();
+    for pair in words.windows(2).filter(|pair| pair[0] == "FROM") {
+        plain = plain.replace(&format!("{}.", pair[1]), "");
+    }
+    plain.retain(|character| !character.is_whitespace() && !matches!(character, '(' | ')'));
+    plain
 }
 
 fn policies(class: Class) -> Vec<Policy> {
@@ -96,29 +134,24 @@ fn statements(table: &Table) -> String {
     let mut sql = format!(
         "ALTER TABLE {name} ENABLE ROW LEVEL SECURITY;\nALTER TABLE {name} FORCE ROW LEVEL SECURITY;\n"
     );
+    // Whatever is there goes, under whatever name: starting anew must put right what anybody did by hand.
+    sql.push_str(&format!(
+        "DO $$ DECLARE old name; BEGIN
+            FOR old IN SELECT policyname FROM pg_policies WHERE schemaname = current_schema() AND tablename = '{name}' LOOP
+                EXECUTE format('DROP POLICY %I ON {name}', old);
+            END LOOP;
+        END $$;\n"
+    ));
     for role in Role::ALL {
         sql.push_str(&format!("REVOKE ALL ON {name} FROM {};\n", role.name()));
-        for command in ["all", "select", "insert"] {
-            sql.push_str(&format!(
-                "DROP POLICY IF EXISTS {}_{command} ON {name};\n",
-                role.name()
-            ));
-        }
     }
     for policy in policies(table.class) {
-        let (role, command) = (policy.role.name(), policy.command);
-        let (using, check) = match command {
-            "SELECT" => (format!(" USING ({})", policy.condition), String::new()),
-            "INSERT" => (String::new(), format!(" WITH CHECK ({})", policy.condition)),
-            _ => (
-                format!(" USING ({})", policy.condition),
-                format!(" WITH CHECK ({})", policy.condition),
-            ),
-        };
-        sql.push_str(&format!("GRANT {} ON {name} TO {role};\n", policy.grant()));
         sql.push_str(&format!(
-            "CREATE POLICY {role}_{} ON {name} FOR {command} TO {role}{using}{check};\n",
-            command.to_ascii_lowercase()
+            "GRANT {} ON {name} TO {};\nCREATE POLICY {} ON {name} {};\n",
+            policy.grant(),
+            policy.role.name(),
+            policy.name(),
+            policy.terms()
         ));
     }
     sql
@@ -184,11 +217,13 @@ pub(super) async fn apply(connection: &mut PgConnection, tables: &[Table]) -> Re
 const TABLES: &str = "SELECT c.relname::text AS name, c.relrowsecurity AND c.relforcerowsecurity AS forced,
         EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'workspace_id' AND a.attnotnull)
             AS has_workspace,
-        ARRAY(SELECT p.polname::text || ':' || coalesce(pg_get_expr(p.polqual, p.polrelid), '') || ':' ||
-              coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '') FROM pg_policy p WHERE p.polrelid = c.oid) AS policies
+        ARRAY(SELECT p.policyname || ' FOR ' || p.cmd || ' TO ' || array_to_string(p.roles, ',') ||
+              coalesce(' USING ' || p.qual, '') || coalesce(' WITH CHECK ' || p.with_check, '')
+              FROM pg_policies p WHERE p.schemaname = current_schema() AND p.tablename = c.relname) AS policies
     FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = current_schema()::regnamespace";
 
-const POWERFUL_ROLES: &str = "SELECT rolname::text AS name FROM pg_roles WHERE rolname LIKE 'plinth\\_%' AND (rolsuper OR rolbypassrls OR rolcanlogin)";
+const POWERFUL_ROLES: &str = "SELECT rolname::text AS name FROM pg_roles
+    WHERE rolname = ANY($1) AND (rolsuper OR rolbypassrls OR rolcanlogin)";
 
 /// Refuses to go on when a table is not declared, or its security is not forced or not what its class asks for.
 pub(super) async fn check(db: &PostgresDb, tables: &[Table]) -> Result<()> {
@@ -212,6 +247,7 @@ pub(super) async fn check(db: &PostgresDb, tables: &[Table]) -> Result<()> {
             .map(|table| format!("{} is missing", table.name)),
     );
     for row in sqlx::query(POWERFUL_ROLES)
+        .bind(Role::ALL.map(Role::name))
         .fetch_all(&db.pool)
         .await
         .map_err(from_sqlx)?
@@ -240,20 +276,15 @@ fn table_faults(table: &Table, row: &sqlx::postgres::PgRow) -> Result<Vec<String
     let live: Vec<String> = row.try_get("policies").map_err(from_sqlx)?;
     let wanted = policies(table.class);
     for policy in &wanted {
-        let prefix = format!("{}_{}:", policy.role.name(), policy.command.to_ascii_lowercase());
-        match live.iter().find(|text| text.starts_with(&prefix)) {
-            None => faults.push(format!(
-                "{name} lacks the policy {}",
-                prefix.trim_end_matches(':')
-            )),
-            // PostgreSQL prints conditions its own way, so what is looked for is what they turn on.
-            Some(text)
-                if policy.role == Role::Tenant
-                    && !text.contains("plinth.workspace")
-                    && table.class.is_tenant() =>
-            {
+        let policy_name = policy.name();
+        let terms = live
+            .iter()
+            .find_map(|text| text.strip_prefix(&policy_name)?.strip_prefix(' '));
+        match terms {
+            None => faults.push(format!("{name} lacks the policy {policy_name}")),
+            Some(terms) if !policy.is_as(terms) => {
                 faults.push(format!(
-                    "{name}'s policy for tenants does not ask for the workspace"
+                    "{name}'s policy {policy_name} is not the declared one: {terms}"
                 ));
             }
             Some(_) => {}
@@ -267,4 +298,43 @@ fn table_faults(table: &Table, row: &sqlx::postgres::PgRow) -> Result<Vec<String
         ));
     }
     Ok(faults)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_is_known_as_postgresql_prints_it() {
+        let members = Policy::new(
+            Role::Person,
+            "SELECT",
+            "workspace_id IN (SELECT workspace_id FROM memberships)",
+        );
+        let printed = |column| {
+            format!(
+                "FOR SELECT TO plinth_person USING (workspace_id IN ( SELECT {column}\n   FROM memberships))"
+            )
+        };
+        assert!(members.is_as(&printed("memberships.workspace_id")));
+        // Bound to the outer table the same words are true of every row.
+        assert!(!members.is_as(&printed("workspaces.workspace_id")));
+    }
+
+    #[test]
+    fn one_open_side_makes_another_policy() {
+        let own = Policy::new(Role::Tenant, "ALL", format!("workspace_id = {WORKSPACE}"));
+        let printed = "(workspace_id = ( SELECT (NULLIF(current_setting('plinth.workspace'::text, true), ''::text))::uuid \
+                       AS \"nullif\"))";
+        assert!(own.is_as(&format!(
+            "FOR ALL TO plinth_tenant USING {printed} WITH CHECK {printed}"
+        )));
+        assert!(!own.is_as(&format!(
+            "FOR ALL TO plinth_tenant USING true WITH CHECK {printed}"
+        )));
+        assert!(!own.is_as(&format!(
+            "FOR ALL TO plinth_tenant USING ({printed} OR true) WITH CHECK {printed}"
+        )));
+        assert!(!own.is_as(&format!("FOR ALL TO public USING {printed} WITH CHECK {printed}")));
+    }
 }

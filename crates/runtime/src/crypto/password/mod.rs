@@ -81,9 +81,14 @@ impl Default for PasswordHasher {
 }
 
 impl PasswordHasher {
-    /// A hasher with other costs than [`RECOMMENDED`]: for tests, where nothing needs protection.
+    /// A hasher with other costs than [`RECOMMENDED`]: for tests, where nothing needs protection. It uses every core.
     pub fn new(params: Params) -> Self {
         let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        Self::with_workers(params, workers)
+    }
+
+    /// A hasher that computes at most so many hashes at once.
+    pub fn with_workers(params: Params, workers: usize) -> Self {
         let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
         PasswordHasher {
             running: Arc::new(Semaphore::new(workers)),

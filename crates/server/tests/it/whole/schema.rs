@@ -66,6 +66,7 @@ both_databases! {
             "nodes",
             "operator_links",
             "outbox_events",
+            "root_keys",
             "sealing_keys",
             "usage_batches",
         ];
