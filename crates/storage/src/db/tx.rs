@@ -3,13 +3,14 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sqlx::postgres::{PgArguments, Postgres};
+use sqlx::postgres::PgArguments;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection};
 use sqlx::{Arguments, AssertSqlSafe, Executor, SqlSafeStr, SqlStr};
 use tokio::sync::Notify;
 use types::{Error, Result};
 
 use super::error::{from_commit, from_sqlx};
+use super::postgres::PostgresTx;
 use super::row::{Inner, Row};
 use super::sqlite::Lease;
 use super::value::Value;
@@ -36,7 +37,7 @@ macro_rules! dialect {
 pub(super) enum Connection {
     Reader(sqlx::Transaction<'static, Sqlite>),
     Writer(Lease),
-    Postgres(sqlx::Transaction<'static, Postgres>),
+    Postgres(PostgresTx),
 }
 
 type AfterCommit = Box<dyn FnOnce() + Send>;
@@ -147,7 +148,7 @@ impl<S: Scope> Tx<S> {
             Connection::Writer(lease) => sqlite_rows(lease.connection(), sql, params).await,
             Connection::Postgres(tx) => {
                 let query = sqlx::query_with(sql, postgres_arguments(params)?);
-                let rows = (&mut **tx).fetch_all(query).await;
+                let rows = tx.fetch_all(query).await;
                 rows.map(|rows| rows.into_iter().map(|row| Row(Inner::Postgres(row))).collect())
             }
         };
@@ -162,7 +163,7 @@ impl<S: Scope> Tx<S> {
             Connection::Writer(lease) => sqlite_row(lease.connection(), sql, params).await,
             Connection::Postgres(tx) => {
                 let query = sqlx::query_with(sql, postgres_arguments(params)?);
-                let row = (&mut **tx).fetch_optional(query).await;
+                let row = tx.fetch_optional(query).await;
                 row.map(|row| row.map(|row| Row(Inner::Postgres(row))))
             }
         };
@@ -206,7 +207,7 @@ impl<S: Scope> Tx<S> {
             Connection::Writer(lease) => sqlite_execute(lease.connection(), sql, params).await,
             Connection::Postgres(tx) => {
                 let query = sqlx::query_with(sql, postgres_arguments(params)?);
-                (&mut **tx).execute(query).await.map(|done| done.rows_affected())
+                tx.execute(query).await
             }
         };
         self.settle(outcome)

@@ -6,14 +6,41 @@ use serde_json::json;
 
 use super::client::{Answer, Client};
 use super::eventually;
-use super::installation::Installation;
+use super::installation::{Installation, Node};
 use super::load::{Acknowledged, Load, Whereabouts};
+use super::proxy::{Line, Proxy};
 use super::shop::{Shop, one_call, recorded};
 
 const CLIENTS: usize = 6;
 
 #[test]
 fn what_was_acknowledged_outlives_an_outage_and_work_goes_on_after_it() {
+    under_load(|node, shop, load, proxy| {
+        for _ in 0..2 {
+            load.wait_for(50);
+            proxy.turn(Line::Cut);
+            everything_is_refused(&mut node.client(&shop.key));
+            proxy.turn(Line::Open);
+            everything_works_again(&mut node.client(&shop.key));
+        }
+    });
+}
+
+#[test]
+fn a_host_that_vanishes_is_waited_for_no_longer_than_it_takes_to_be_sure() {
+    under_load(|node, shop, load, proxy| {
+        load.wait_for(50);
+        proxy.turn(Line::Silent);
+        no_database(&mut node.client(&shop.key));
+        // Another host takes over; the old connections stay what they are.
+        proxy.turn(Line::Open);
+        everything_works_again(&mut node.client(&shop.key));
+    });
+}
+
+/// Does something to a server that is called all the while. Afterwards it still counts, and what it has on record is what
+/// it acknowledged.
+fn under_load(happens: impl FnOnce(&Node, &Shop, &Load, &Proxy)) {
     let Some((installation, proxy)) = Installation::on_postgres_by_proxy() else {
         return;
     };
@@ -27,13 +54,7 @@ fn what_was_acknowledged_outlives_an_outage_and_work_goes_on_after_it() {
         let clients: Vec<_> = (0..CLIENTS)
             .map(|number| scope.spawn(move || load.run(server, shop, &format!("client-{number}"), &["acme"])))
             .collect();
-        for _ in 0..2 {
-            load.wait_for(50);
-            proxy.cut();
-            everything_is_refused(&mut node.client(&shop.key));
-            proxy.restore();
-            everything_works_again(&mut node.client(&shop.key));
-        }
+        happens(&node, shop, load, &proxy);
         load.wait_for(50);
         load.stop();
         clients
@@ -47,11 +68,15 @@ fn what_was_acknowledged_outlives_an_outage_and_work_goes_on_after_it() {
     assert_eq!(acknowledged, stored);
 }
 
-fn everything_is_refused(client: &mut Client) {
+fn no_database(client: &mut Client) {
     eventually("the server notices", || {
         let health = client.get("/healthz").unwrap();
         (health.status == 503).then(|| assert_eq!(health.body["deps"]["supabase"], false))
     });
+}
+
+fn everything_is_refused(client: &mut Client) {
+    no_database(client);
     let customer = json!({"external_id": "globex", "name": "Globex"});
     for answer in [
         client.post("/v1/customers", &customer).unwrap(),

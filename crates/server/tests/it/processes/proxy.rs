@@ -1,5 +1,6 @@
-//! A cable to PostgreSQL that can be pulled: while it is, connections break off and new ones are dropped at once.
+//! A line to PostgreSQL that can be cut, and that can fall silent.
 
+use std::future::pending;
 use std::net::SocketAddr;
 
 use tokio::io::copy_bidirectional;
@@ -7,9 +8,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+/// What happens to connections, those there are and those to come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    Open,
+    /// They break off at once.
+    Cut,
+    /// What is sent gets lost, as when a host vanishes: nobody says that nobody is there. Such a connection never comes
+    /// to life again.
+    Silent,
+}
+
 pub struct Proxy {
     pub address: SocketAddr,
-    plugged_in: watch::Sender<bool>,
+    line: watch::Sender<Line>,
     _runtime: Runtime,
 }
 
@@ -23,38 +35,37 @@ impl Proxy {
             .unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let (plugged_in, state) = watch::channel(true);
+        let (line, state) = watch::channel(Line::Open);
         runtime.spawn(carry_all(listener, target.to_owned(), state));
         Proxy {
             address,
-            plugged_in,
+            line,
             _runtime: runtime,
         }
     }
 
-    pub fn cut(&self) {
-        self.plugged_in.send_replace(false);
-    }
-
-    pub fn restore(&self) {
-        self.plugged_in.send_replace(true);
+    pub fn turn(&self, line: Line) {
+        self.line.send_replace(line);
     }
 }
 
-async fn carry_all(listener: TcpListener, target: String, state: watch::Receiver<bool>) {
+async fn carry_all(listener: TcpListener, target: String, state: watch::Receiver<Line>) {
     while let Ok((near, _)) = listener.accept().await {
-        if *state.borrow() {
-            tokio::spawn(carry(near, target.clone(), state.clone()));
+        tokio::spawn(carry(near, target.clone(), state.clone()));
+    }
+}
+
+async fn carry(mut near: TcpStream, target: String, mut state: watch::Receiver<Line>) {
+    if *state.borrow() == Line::Open {
+        let Ok(mut far) = TcpStream::connect(target).await else {
+            return;
+        };
+        tokio::select! {
+            _ = copy_bidirectional(&mut near, &mut far) => return,
+            _ = state.wait_for(|line| *line != Line::Open) => {}
         }
     }
-}
-
-async fn carry(mut near: TcpStream, target: String, mut state: watch::Receiver<bool>) {
-    let Ok(mut far) = TcpStream::connect(target).await else {
-        return;
-    };
-    tokio::select! {
-        _ = copy_bidirectional(&mut near, &mut far) => {}
-        _ = state.wait_for(|plugged_in| !plugged_in) => {}
+    if *state.borrow() == Line::Silent {
+        pending::<()>().await;
     }
 }
