@@ -1,5 +1,8 @@
 //! The tests of the whole product, by part and noun. Every test runs on both databases, in process, in a workspace of
-//! its own.
+//! its own. What cannot be seen in process has processes: `cli`, `processes`.
+
+// A test says when it is skipped, and shows what its server logged when it fails.
+#![allow(clippy::print_stdout)]
 
 #[macro_use]
 mod harness;

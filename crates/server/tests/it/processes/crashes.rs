@@ -86,7 +86,6 @@ fn kill_again_and_again(installation: &Installation) {
         assert_eq!(acknowledged.len(), of_customer.len(), "two calls share an event");
         // Every call was repeated until its outcome was known, so nothing else may be there either.
         assert_eq!(acknowledged, stored);
-        println!("{customer}: {} calls", stored.len());
     }
     let limited = recorded(&mut node.client(&shop.key), "limited");
     assert_eq!(
