@@ -3,3 +3,4 @@
 mod operations;
 mod schema;
 mod tenancy;
+mod walls;
