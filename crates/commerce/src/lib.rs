@@ -53,6 +53,9 @@ pub fn module() -> Module {
         Permission::UsageConsume,
     ];
     module.tasks.push(|app, stop| Box::pin(usage::run(app, stop)));
+    module
+        .tasks
+        .push(|app, stop| Box::pin(usage::run_upkeep(app, stop)));
     module.tables = TABLES;
     gates::register(api_keys::register(module))
 }

@@ -11,6 +11,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
+use crate::Timestamp;
+
 /// A noun that has ids. Implemented only by the registry in this module.
 pub trait Kind: Send + Sync + 'static {
     /// What stands before the underscore on the wire.
@@ -95,6 +97,12 @@ impl<K: Kind> Id<K> {
     /// A new id that sorts after the ones made before it (UUIDv7).
     pub fn generate() -> Self {
         Self::from_uuid(Uuid::now_v7())
+    }
+
+    /// The least id that is made at an instant or later: every id that was made before it sorts before it.
+    pub fn least_at(at: Timestamp) -> Self {
+        let millis = u64::try_from(at.as_micros().div_euclid(1_000)).unwrap_or(0);
+        Self::from_uuid(Uuid::from_u128(u128::from(millis) << 80))
     }
 
     /// A new id that tells nothing, not even when it was made (UUIDv4).
@@ -247,6 +255,14 @@ mod tests {
         assert_eq!(a.to_string().parse::<WorkspaceId>(), Ok(a));
         assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
         assert_eq!(a.to_string().len(), "wsp_".len() + ENCODED_LEN);
+    }
+
+    #[test]
+    fn ids_stop_where_their_instant_says() {
+        let id = UserId::generate();
+        let now = Timestamp::now();
+        let minute = std::time::Duration::from_secs(60);
+        assert!(Id::least_at(now - minute) < id && id < Id::least_at(now + minute));
     }
 
     #[test]

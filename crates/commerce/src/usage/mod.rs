@@ -14,6 +14,7 @@ mod order;
 mod resolve;
 mod store;
 mod top;
+mod upkeep;
 
 use ledger::{Code, Decision, Scale};
 use runtime::{Actor, App};
@@ -28,6 +29,8 @@ pub(crate) use self::commit::run;
 pub(crate) use self::http::routes;
 pub use self::order::NewUsage;
 pub use self::top::{TopCustomer, top_customers};
+pub(crate) use self::upkeep::run as run_upkeep;
+pub use self::upkeep::tidy;
 
 use self::order::Order;
 use crate::ShopCaller;

@@ -2,13 +2,14 @@
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use types::Result;
+use types::id::Kind;
 use types::text::check_text;
+use types::{Error, Id, Result};
 use utoipa::ToSchema;
 
 use crate::Shop;
 use crate::amount::Amount;
-use crate::customers::{CustomerRef, EndUserRef};
+use crate::customers::{CustomerRef, EndUserRef, Reference};
 
 /// The longest idempotency key, in characters.
 const MAX_KEY_CHARS: usize = 255;
@@ -68,7 +69,7 @@ impl Order {
             Some(text) => {
                 check_text("idempotency_key", &text, 1, MAX_KEY_CHARS)?;
                 let fingerprint =
-                    fingerprint(&input.customer, input.end_user.as_ref(), &input.feature, &amount);
+                    fingerprint(&input.customer, input.end_user.as_ref(), &input.feature, &amount)?;
                 Some(Key { text, fingerprint })
             }
         };
@@ -83,21 +84,43 @@ impl Order {
     }
 }
 
+/// Kept with the answer for as long as the key is: made of what was sent, and of nothing that a new version may name anew.
 fn fingerprint(
     customer: &CustomerRef,
     end_user: Option<&EndUserRef>,
     feature: &str,
     amount: &Amount,
-) -> [u8; 32] {
+) -> Result<[u8; 32]> {
+    let amount = serde_json::to_string(amount).map_err(Error::internal)?;
+    // Nobody's external id is empty.
+    let end_user = end_user.map_or_else(String::new, name);
     let mut hasher = Sha256::new();
-    for part in [
-        format!("{customer:?}"),
-        format!("{end_user:?}"),
-        feature.to_owned(),
-        format!("{amount:?}"),
-    ] {
+    for part in [name(customer), end_user, feature.to_owned(), amount] {
         hasher.update((part.len() as u64).to_be_bytes());
         hasher.update(part);
     }
-    hasher.finalize().into()
+    Ok(hasher.finalize().into())
+}
+
+fn name<K: Kind>(named: &Reference<Id<K>>) -> String {
+    match named {
+        Reference::Id(id) => id.to_string(),
+        Reference::External(text) => text.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_outlives_the_version_that_made_it() {
+        let customer = CustomerRef::External("acme".to_owned());
+        let made = fingerprint(&customer, None, "calls", &Amount::Integer(3)).unwrap();
+        let hex: String = made.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            hex,
+            "8a365f799068d3f7d3710e2e8daa05b5a31f011450b3ba1625e094e4b81daff8"
+        );
+    }
 }

@@ -272,6 +272,15 @@ pub(super) async fn claim_batch(
     Ok(tx.execute(BATCH, params![batch, node, now]).await? == 1)
 }
 
+/// For [`runtime::retention::delete`].
+pub(super) const FORGET_REPLAYS: &str =
+    "DELETE FROM usage_replays WHERE (workspace_id, platform_id, mode, idempotency_key) IN (
+        SELECT workspace_id, platform_id, mode, idempotency_key FROM usage_replays
+        WHERE created_at < $1 ORDER BY created_at LIMIT $2)";
+/// For [`runtime::retention::delete`]: an id tells when its batch began.
+pub(super) const FORGET_BATCHES: &str = "DELETE FROM usage_batches WHERE usage_batch_id IN (
+    SELECT usage_batch_id FROM usage_batches WHERE usage_batch_id < $1 ORDER BY usage_batch_id LIMIT $2)";
+
 const EVENTS_FIRST: &str = "SELECT e.*, f.feature_key, f.scale FROM usage_events e JOIN features f
         ON f.workspace_id = e.workspace_id AND f.platform_id = e.platform_id AND f.mode = e.mode
         AND f.feature_id = e.feature_id

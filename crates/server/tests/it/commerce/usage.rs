@@ -151,6 +151,16 @@ both_databases! {
         assert_eq!(points[0]["amount"], 0);
     }
 
+    async fn tidying_leaves_what_is_new(app: TestApp) {
+        let shop = app.open_shop().await;
+        let mut body = shop.usage(1);
+        body["idempotency_key"] = json!("once");
+        let call = || shop.signs(app.post("/v1/usage/consume")).json(&body).send();
+        call().await.expect(200);
+        ::commerce::usage::tidy(&app.app).await.unwrap();
+        assert_eq!(call().await.header("idempotent-replayed"), Some("true"));
+    }
+
     async fn bad_input_names_the_field(app: TestApp) {
         let shop = app.open_shop().await;
         let cases = [
@@ -249,6 +259,24 @@ both_databases! {
         .collect();
         assert_eq!(reached, [json!([]), json!([80]), json!([]), json!([100])]);
     }
+}
+
+#[test]
+fn keys_are_kept_for_thirty_two_days() {
+    // On a database of its own, whose clock is nobody else's.
+    run(Backend::Sqlite, async |app: &TestApp| {
+        let shop = app.open_shop().await;
+        let mut body = shop.usage(1);
+        body["idempotency_key"] = json!("once");
+        let call = || shop.signs(app.post("/v1/usage/consume")).json(&body).send();
+        call().await.expect(200);
+        app.advance(Duration::from_secs(31 * 24 * 60 * 60));
+        ::commerce::usage::tidy(&app.app).await.unwrap();
+        assert_eq!(call().await.header("idempotent-replayed"), Some("true"));
+        app.advance(Duration::from_secs(2 * 24 * 60 * 60));
+        assert!(::commerce::usage::tidy(&app.app).await.unwrap() > 0);
+        assert_eq!(call().await.header("idempotent-replayed"), None);
+    });
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Events: told exactly when what they tell is written, in order for each object.
 
+use std::time::Duration;
+
 use ::runtime::outbox::{self, NewEvent};
+use ::runtime::retention;
 use serde_json::json;
 use types::id::{CustomerId, WorkspaceId};
 use types::{Error, Result};
@@ -26,6 +29,14 @@ async fn emit(app: &TestApp, workspace: WorkspaceId, object: &str, n: i64, fail:
 }
 
 both_databases! {
+    async fn tidying_leaves_what_is_new(app: TestApp) {
+        let (workspace, object) = (WorkspaceId::generate(), CustomerId::generate().to_string());
+        emit(app, workspace, &object, 1, false).await.unwrap();
+        retention::tidy(&app.app).await.unwrap();
+        app.run_jobs(workspace).await;
+        assert_eq!(heard(&object).len(), 1);
+    }
+
     async fn a_subscriber_hears_what_was_committed(app: TestApp) {
         let (workspace, object) = (WorkspaceId::generate(), CustomerId::generate().to_string());
         emit(app, workspace, &object, 1, true).await.unwrap_err();
@@ -38,6 +49,23 @@ both_databases! {
         assert_eq!(told, [(2, 1), (3, 2)]);
         assert!(events.iter().all(|event| event.workspace == Some(workspace)));
     }
+}
+
+#[test]
+fn old_events_go_and_the_numbers_go_on() {
+    // On a database of its own, whose clock is nobody else's.
+    run(Backend::Sqlite, async |app: &TestApp| {
+        let (workspace, object) = (WorkspaceId::generate(), CustomerId::generate().to_string());
+        for n in [1, 2] {
+            emit(app, workspace, &object, n, false).await.unwrap();
+        }
+        app.run_jobs(workspace).await;
+        app.advance(Duration::from_secs(91 * 24 * 60 * 60));
+        assert_eq!(retention::tidy(&app.app).await.unwrap(), 1);
+        emit(app, workspace, &object, 3, false).await.unwrap();
+        app.run_jobs(workspace).await;
+        assert_eq!(heard(&object).last().unwrap().sequence, 3);
+    });
 }
 
 #[test]
