@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Base, Config, Environment, Limits};
 use crate::crypto::password::PasswordHasher;
 use crate::crypto::{DerivedKey, RootKeys, purpose};
+use crate::http::LastHealth;
 use crate::jobs::Handlers;
 use crate::mail::Mailer;
 use crate::module::Module;
@@ -58,6 +59,7 @@ struct Inner {
     csrf_key: DerivedKey,
     pepper: DerivedKey,
     sealer: Sealer,
+    last_health: LastHealth,
     authenticators: Vec<Arc<dyn Authenticator>>,
     handlers: Handlers,
     subscribers: Vec<Subscriber>,
@@ -85,6 +87,7 @@ impl App {
             csrf_key,
             pepper,
             sealer,
+            last_health: LastHealth::default(),
             authenticators,
             handlers,
             subscribers,
@@ -141,6 +144,10 @@ impl App {
 
     pub fn sealer(&self) -> &Sealer {
         &self.inner.sealer
+    }
+
+    pub(crate) fn last_health(&self) -> &LastHealth {
+        &self.inner.last_health
     }
 
     pub fn root_keys(&self) -> &RootKeys {

@@ -11,6 +11,7 @@ mod problem;
 mod security;
 
 pub use self::body::{Body, Created, Params, Segments};
+pub(crate) use self::health::LastHealth;
 pub use self::health::health_routes;
 pub(crate) use self::idempotency::forget_old as forget_idempotency_keys;
 pub use self::idempotency::layer as idempotency_layer;

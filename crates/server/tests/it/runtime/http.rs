@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-
 both_databases! {
     async fn every_answer_has_an_id_and_the_security_headers(app: TestApp) {
         for path in ["/v1/platforms", "/healthz", "/nowhere"] {

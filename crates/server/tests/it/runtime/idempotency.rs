@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-
 both_databases! {
     async fn the_same_request_is_answered_again_and_done_once(app: TestApp) {
         let member = app.sign_up().await;
