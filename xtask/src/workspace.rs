@@ -39,6 +39,14 @@ impl Workspace {
     pub fn cargo(&self) -> Command {
         let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&self.root);
+        // What cargo tells xtask about xtask's own package. Ring's build script asks cargo to watch these variables, so with them
+        // ring and all that stands on it would be compiled anew whenever a cargo of ours follows one typed at a terminal.
+        for (name, _) in env::vars_os() {
+            let is_ours = |prefix| name.to_string_lossy().starts_with(prefix);
+            if is_ours("CARGO_PKG_") || is_ours("CARGO_MANIFEST_") {
+                command.env_remove(&name);
+            }
+        }
         command
     }
 
