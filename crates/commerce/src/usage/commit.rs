@@ -80,7 +80,7 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
         .unwrap_or_else(PoisonError::into_inner)
         .take();
     let Some(mut queue) = queue else { return };
-    let mut batch = Vec::with_capacity(MAX_BATCH);
+    let mut batch = Vec::new();
     loop {
         let received = tokio::select! {
             biased;
@@ -94,7 +94,7 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
         if received == 0 {
             return;
         }
-        serve(&app, batch.drain(..).collect()).await;
+        serve(&app, std::mem::take(&mut batch)).await;
     }
 }
 
@@ -196,7 +196,7 @@ async fn was_committed(app: &App, batch: UsageBatchId) -> Result<bool> {
 /// What an order has come to while its batch is decided.
 enum Stage {
     Open(Box<Ready>),
-    Done(Result<Consumed>),
+    Done(Box<Result<Consumed>>),
 }
 
 async fn decide_batch(
@@ -233,7 +233,7 @@ async fn decide_batch(
     let mut answers = Vec::with_capacity(orders.len());
     for ((order, arrived_at), stage) in orders.iter().zip(stages) {
         answers.push(match stage {
-            Stage::Done(answer) => answer,
+            Stage::Done(answer) => *answer,
             Stage::Open(ready) => batch_of.decide(order, *ready, *arrived_at)?,
         });
     }
@@ -261,11 +261,11 @@ async fn stage(tx: &mut Tx<System>, memory: &mut Memory, order: &Order, now: Tim
     if let Some(key) = &order.key
         && let Some(replay) = store::find_replay(tx, order.shop, &key.text).await?
     {
-        return Ok(Stage::Done(replayed(&replay, &key.fingerprint)));
+        return Ok(done(replayed(&replay, &key.fingerprint)));
     }
     match memory.resolve(tx, order, now).await {
         Ok(Resolved::Open(ready)) => Ok(Stage::Open(ready)),
-        Ok(Resolved::Unready(refusal)) => Ok(Stage::Done(Err(refusal))),
+        Ok(Resolved::Unready(refusal)) => Ok(done(Err(refusal))),
         Ok(Resolved::Refused {
             customer,
             scale,
@@ -273,14 +273,16 @@ async fn stage(tx: &mut Tx<System>, memory: &mut Memory, order: &Order, now: Tim
             code,
         }) => {
             let decision = Decision::refused(code, now);
-            Ok(Stage::Done(Err(Usage::from_decision(
-                order, customer, scale, &decision, units,
-            )
-            .refusal())))
+            let usage = Usage::from_decision(order, customer, scale, &decision, units);
+            Ok(done(Err(usage.refusal())))
         }
         Err(error) if matches!(error.code(), ErrorCode::Internal | ErrorCode::Unavailable) => Err(error),
-        Err(error) => Ok(Stage::Done(Err(error))),
+        Err(error) => Ok(done(Err(error))),
     }
+}
+
+fn done(answer: Result<Consumed>) -> Stage {
+    Stage::Done(Box::new(answer))
 }
 
 fn replayed(replay: &Replay, fingerprint: &[u8; 32]) -> Result<Consumed> {
