@@ -25,7 +25,7 @@ async fn follow(app: &TestApp, link: &str) -> Result<NewSession> {
 }
 
 async fn owns_the_operators_workspace(app: &TestApp, session: &str) -> bool {
-    let path = format!("/v1/workspaces/{OPERATOR_WORKSPACE}/members?limit=1");
+    let path = format!("/v1/workspaces/{OPERATOR_WORKSPACE}/memberships?limit=1");
     with_session(app.get(&path), session).send().await.status == 200
 }
 
