@@ -9,8 +9,8 @@ use runtime::config::Config;
 use runtime::jobs::Worker;
 use runtime::telemetry::Metrics;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use types::{Error, Result};
 
 use crate::compose::{self, Composed};
@@ -24,7 +24,7 @@ pub struct Server {
     composed: Composed,
     listener: TcpListener,
     metrics: Option<TcpListener>,
-    tasks: TaskTracker,
+    tasks: JoinSet<&'static str>,
     stop_tasks: CancellationToken,
     _lock: DataDirLock,
 }
@@ -48,11 +48,19 @@ impl Server {
         };
         let composed = compose::open(config).await?;
         write_address(&composed.app, address).await?;
-        let (tasks, stop_tasks) = (TaskTracker::new(), CancellationToken::new());
+        let (mut tasks, stop_tasks) = (JoinSet::new(), CancellationToken::new());
         for task in &composed.tasks {
-            tasks.spawn(task(composed.app.clone(), stop_tasks.clone()));
+            let work = task(composed.app.clone(), stop_tasks.clone());
+            tasks.spawn(async move {
+                work.await;
+                "a part's"
+            });
         }
-        tasks.spawn(Worker::new(composed.app.clone()).run(stop_tasks.clone()));
+        let work = Worker::new(composed.app.clone()).run(stop_tasks.clone());
+        tasks.spawn(async move {
+            work.await;
+            "the job queue's"
+        });
         Ok(Server {
             composed,
             listener,
@@ -68,18 +76,21 @@ impl Server {
     }
 
     /// Answers requests until `stop`, then finishes what is under way, within the configured time.
-    pub async fn run(self, stop: CancellationToken) -> Result<()> {
+    ///
+    /// # Errors
+    /// Internal, when a task ended before its time: a server without it would answer, and do half of its work.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<()> {
         let app = self.composed.app.clone();
         if let Some(listener) = self.metrics {
             let recorder = Metrics::install().map_err(Error::internal)?;
-            let stopped = stop.clone().cancelled_owned();
+            let stopped = self.stop_tasks.clone().cancelled_owned();
             self.tasks.spawn(async move {
                 if let Err(error) = recorder.serve(listener, stopped).await {
                     tracing::error!(%error, "the metrics server stopped");
                 }
+                "the metrics'"
             });
         }
-        self.tasks.close();
 
         let patience = Duration::from_secs(app.config().server.shutdown_timeout_secs);
         let service = self
@@ -90,6 +101,10 @@ impl Server {
             axum::serve(self.listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let outcome = tokio::select! {
             outcome = serving => outcome.map_err(Error::internal),
+            Some(ended) = self.tasks.join_next() => Err(Error::internal(match ended {
+                Ok(whose) => format!("{whose} task ended while the server was running"),
+                Err(panic) => format!("a task failed while the server was running: {panic}"),
+            })),
             () = async { stop.cancelled().await; tokio::time::sleep(patience).await } => {
                 tracing::warn!("requests were still under way when the time to stop was over");
                 Ok(())
@@ -97,7 +112,8 @@ impl Server {
         };
         // Only now: requests that are being finished need the group commit.
         self.stop_tasks.cancel();
-        if tokio::time::timeout(patience, self.tasks.wait()).await.is_err() {
+        let finished = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(patience, finished).await.is_err() {
             tracing::warn!("jobs were still under way when the time to stop was over; they will run again");
         }
         let _ = tokio::fs::remove_file(app.config().server.data_dir.join(ADDRESS_FILE)).await;

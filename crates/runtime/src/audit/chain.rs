@@ -49,6 +49,26 @@ pub async fn seal(app: &App) -> Result<u64> {
     Ok(sealed)
 }
 
+/// Signs the heads of chains that have grown since they were last signed a day ago or more, also of workspaces that have
+/// been quiet since.
+pub async fn sign(app: &App) -> Result<()> {
+    let system = app.issuer().system(Reason::Audit);
+    let workspaces = app
+        .db()
+        .of(system)
+        .read(|mut tx| async move { store::workspaces_to_sign(&mut tx).await })
+        .await?;
+    let key = signing_key(app.root_keys().current());
+    let (key, now) = (&key, app.now());
+    for workspace in workspaces {
+        app.db()
+            .of(system)
+            .write(|mut tx| async move { checkpoint(&mut tx, workspace, key, now).await })
+            .await?;
+    }
+    Ok(())
+}
+
 fn signing_key(root: &RootKey) -> KeyPair {
     KeyPair::from_seed(root.derive(purpose::AUDIT).expose())
 }

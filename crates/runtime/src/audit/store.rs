@@ -151,6 +151,18 @@ pub(super) async fn workspaces_to_seal(tx: &mut Tx<System>) -> Result<Vec<Worksp
         .collect()
 }
 
+/// Workspaces whose chain goes on behind its last signature.
+pub(super) async fn workspaces_to_sign(tx: &mut Tx<System>) -> Result<Vec<WorkspaceId>> {
+    const UNSIGNED: &str = "SELECT l.workspace_id FROM audit_links l GROUP BY l.workspace_id
+        HAVING MAX(l.position) > COALESCE(
+            (SELECT MAX(c.position) FROM audit_checkpoints c WHERE c.workspace_id = l.workspace_id), 0)";
+    tx.fetch_all(UNSIGNED, params![])
+        .await?
+        .iter()
+        .map(|row| row.get("workspace_id"))
+        .collect()
+}
+
 pub(super) async fn workspaces(tx: &mut Tx<System>) -> Result<Vec<WorkspaceId>> {
     const ALL: &str = "SELECT workspace_id FROM audit_entries UNION SELECT workspace_id FROM audit_links";
     tx.fetch_all(ALL, params![])

@@ -25,7 +25,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(240);
 const POLL: Duration = Duration::from_secs(1);
 /// How often the housekeeping of audit log and idempotency keys is done.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
-/// How often rows whose time is over are deleted.
+/// How often rows whose time is over are deleted, and chains of the audit log signed.
 const TIDYING: Duration = Duration::from_secs(60 * 60);
 
 /// Runs jobs of one node until it is told to stop.
@@ -50,13 +50,8 @@ impl Worker {
             if housekeeping.tick().now_or_never().is_some() {
                 self.housekeep().await;
             }
-            if tidying.tick().now_or_never().is_some()
-                && let Err(error) = retention::tidy(&self.app).await
-            {
-                tracing::warn!(
-                    ?error,
-                    "what is old could not be deleted; trying again in an hour"
-                );
+            if tidying.tick().now_or_never().is_some() {
+                self.tidy().await;
             }
             let queued = self.app.db().queued().notified();
             while under_way.try_join_next().is_some() {}
@@ -206,6 +201,21 @@ impl Worker {
             )
             .await?;
         Ok(())
+    }
+
+    async fn tidy(&self) {
+        if let Err(error) = audit::sign(&self.app).await {
+            tracing::warn!(
+                ?error,
+                "the audit log could not be signed; trying again in an hour"
+            );
+        }
+        if let Err(error) = retention::tidy(&self.app).await {
+            tracing::warn!(
+                ?error,
+                "what is old could not be deleted; trying again in an hour"
+            );
+        }
     }
 
     async fn housekeep(&self) {

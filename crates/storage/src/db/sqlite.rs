@@ -52,6 +52,11 @@ impl SqliteDb {
         Ok(SqliteDb { readers, turns })
     }
 
+    /// Whether writes are taken.
+    pub(super) fn has_writer(&self) -> bool {
+        !self.turns.is_closed()
+    }
+
     /// Waits for a turn to write.
     pub(super) async fn lease(&self) -> Result<Lease> {
         let (grant, granted) = oneshot::channel();
@@ -72,6 +77,12 @@ impl SqliteDb {
             let _ = done.await;
         }
     }
+}
+
+/// Whether the disk would not say that it holds what was written: SQLITE_IOERR_FSYNC or SQLITE_IOERR_DIR_FSYNC.
+fn is_failed_sync(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| matches!(&*code, "1034" | "1290"))
 }
 
 fn busy() -> Error {
@@ -243,6 +254,14 @@ impl Writer {
             }
         } else {
             let _ = self.statement(ending).await;
+        }
+        if outcome.as_ref().is_err_and(is_failed_sync) {
+            // What the kernel could not write it may have dropped, and a second try would report success. Only reading the
+            // file anew tells what is on disk.
+            tracing::error!(
+                "the disk refused to make the database durable; ending so that the next start reads what is there"
+            );
+            std::process::abort();
         }
         let failure = outcome.err().map(|error| error.to_string());
         for finished in waiting {
