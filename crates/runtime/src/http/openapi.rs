@@ -1,5 +1,7 @@
 //! The OpenAPI 3.1 document: the handlers' own annotations, and what holds for all of them.
 
+use std::collections::BTreeMap;
+
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
@@ -34,12 +36,18 @@ const FAILURES: [(&str, &str); 12] = [
 ];
 
 impl IntoResponses for Failures {
-    fn responses() -> std::collections::BTreeMap<String, RefOr<Response>> {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let refer = |status: &str| RefOr::Ref(Ref::from_response_name(response_name(status)));
         FAILURES
             .into_iter()
-            .map(|(status, text)| (status.to_owned(), problem(text)))
+            .map(|(status, _)| (status.to_owned(), refer(status)))
             .collect()
     }
+}
+
+/// Each answer stands in the document once, however many operations may give it.
+fn response_name(status: &str) -> String {
+    format!("Problem{status}")
 }
 
 fn problem(description: &str) -> RefOr<Response> {
@@ -67,6 +75,10 @@ pub fn describe(mut document: OpenApi, version: &str) -> OpenApi {
     let mut schemas = Vec::new();
     ProblemBody::schemas(&mut schemas);
     components.schemas.extend(schemas);
+    let answers = FAILURES
+        .into_iter()
+        .map(|(status, text)| (response_name(status), problem(text)));
+    components.responses.extend(answers);
     components.security_schemes.insert(
         "api_key".to_owned(),
         RefOr::T(SecurityScheme::Http(
