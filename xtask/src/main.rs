@@ -10,6 +10,7 @@ mod ci;
 mod deps;
 mod generate;
 mod guard;
+mod mutate;
 mod packages;
 mod process;
 mod servers;
@@ -50,6 +51,8 @@ enum Task {
     Ci,
     /// Measure, beside what this machine can do at all, and write docs/benchmarks.md
     Bench(BenchArgs),
+    /// Take workspace predicates out of statements, one at a time, and see whether the tests notice. Takes minutes
+    Mutate,
     /// Watch one child for xtask (started by xtask itself)
     #[command(hide = true)]
     Guard(GuardArgs),
@@ -85,6 +88,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Generate { check: true } => generate::check(&workspace),
         Task::Ci => ci::run(&workspace),
         Task::Bench(args) => bench::run(&workspace, &args),
+        Task::Mutate => mutate::run(&workspace),
         Task::Guard(_) => unreachable!("main runs the guard before anything else"),
     }
 }

@@ -2,6 +2,8 @@
 
 mod error;
 mod migrate;
+#[cfg(feature = "mutation")]
+mod mutation;
 mod parity;
 mod postgres;
 mod rls;
@@ -110,6 +112,11 @@ impl Db {
     /// Asks the database for a sign of life.
     pub async fn check(&self) -> Result<()> {
         match &*self.backend {
+            Backend::Sqlite(sqlite) if !sqlite.has_writer() => {
+                return Err(Error::unavailable(
+                    "The database writer has stopped. Start the server again.",
+                ));
+            }
             Backend::Sqlite(sqlite) => sqlite.readers.execute("SELECT 1").await.map(drop),
             Backend::Postgres(postgres) => postgres.pool.execute("SELECT 1").await.map(drop),
         }

@@ -136,13 +136,13 @@ impl<S: Scope> Tx<S> {
 
     /// Runs a statement; the number of rows it touched.
     pub async fn execute(&mut self, sql: &'static str, params: Vec<Value>) -> Result<u64> {
-        self.guard(sql)?;
+        let sql = self.guard(sql)?;
         self.run(sql.into_sql_str(), params).await
     }
 
     /// Runs a query; every row.
     pub async fn fetch_all(&mut self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>> {
-        self.guard(sql)?;
+        let sql = self.guard(sql)?;
         let outcome = match &mut self.open().connection {
             Connection::Reader(reader) => sqlite_rows(&mut *reader, sql, params).await,
             Connection::Writer(lease) => sqlite_rows(lease.connection(), sql, params).await,
@@ -157,7 +157,7 @@ impl<S: Scope> Tx<S> {
 
     /// Runs a query that answers one row or none.
     pub async fn fetch_optional(&mut self, sql: &'static str, params: Vec<Value>) -> Result<Option<Row>> {
-        self.guard(sql)?;
+        let sql = self.guard(sql)?;
         let outcome = match &mut self.open().connection {
             Connection::Reader(reader) => sqlite_row(&mut *reader, sql, params).await,
             Connection::Writer(lease) => sqlite_row(lease.connection(), sql, params).await,
@@ -189,7 +189,7 @@ impl<S: Scope> Tx<S> {
         rows: Vec<Vec<Value>>,
         tail: &'static str,
     ) -> Result<u64> {
-        self.guard(head)?;
+        let head = self.guard(head)?;
         let mut inserted = 0;
         let mut rows = rows.into_iter().peekable();
         while let Some(columns) = rows.peek().map(Vec::len) {
@@ -214,8 +214,8 @@ impl<S: Scope> Tx<S> {
     }
 
     /// Refuses a statement that a tenant may not run: every one of them names its workspace, on both databases, beside
-    /// whatever row level security does on one of them.
-    fn guard(&mut self, sql: &'static str) -> Result<()> {
+    /// whatever row level security does on one of them. Answers what is to be run.
+    fn guard(&mut self, sql: &'static str) -> Result<&'static str> {
         if self.open().failed {
             return Err(Error::internal("a statement failed before in this transaction"));
         }
@@ -225,7 +225,9 @@ impl<S: Scope> Tx<S> {
                 "a tenant's statement does not name its workspace: {sql}"
             )));
         }
-        Ok(())
+        #[cfg(feature = "mutation")]
+        let sql = super::mutation::in_place_of(sql);
+        Ok(sql)
     }
 
     fn settle<T>(&mut self, outcome: sqlx::Result<T>) -> Result<T> {

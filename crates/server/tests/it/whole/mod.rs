@@ -3,4 +3,5 @@
 mod operations;
 mod schema;
 mod tenancy;
+mod twins;
 mod walls;

@@ -10,17 +10,17 @@ use types::Role;
 use crate::harness::{Answer, Call, Member, PASSWORD, TestApp, TestShop};
 
 /// What the examples are about: one thing of every noun, and spare ones for what ends them.
-struct World {
-    shop: TestShop,
+pub(super) struct World {
+    pub(super) shop: TestShop,
     ids: Value,
     viewer_key: String,
     publishable_key: String,
 }
 
 /// How one operation is called rightly.
-struct Example {
+pub(super) struct Example {
     /// Method and path as the document has them.
-    operation: &'static str,
+    pub(super) operation: &'static str,
     /// Values of the path's variables, by their names in `World::ids`.
     path: &'static [(&'static str, &'static str)],
     query: &'static str,
@@ -45,7 +45,7 @@ macro_rules! example {
 }
 
 /// In an order in which the owner can make them all.
-const EXAMPLES: &[Example] = &[
+pub(super) const EXAMPLES: &[Example] = &[
     example!("GET /v1/me"),
     example!("GET /v1/sessions"),
     example!("DELETE /v1/sessions/{session}", "session" = "spare_session"),
@@ -171,7 +171,7 @@ fn is_unsafe(operation: &str) -> bool {
 }
 
 impl World {
-    async fn make(app: &TestApp) -> World {
+    pub(super) async fn make(app: &TestApp) -> World {
         let shop = app.open_shop().await;
         let owner = shop.owner.clone();
         let theirs = |call| in_shop(owner.signs(call), &shop);
@@ -224,7 +224,7 @@ impl World {
         }
     }
 
-    fn call<'a>(&self, app: &'a TestApp, example: &Example) -> Call<'a> {
+    pub(super) fn call<'a>(&self, app: &'a TestApp, example: &Example) -> Call<'a> {
         let (method, path) = example.operation.split_once(' ').unwrap();
         let mut path = path.to_owned();
         for (variable, id) in example.path {
@@ -250,7 +250,7 @@ impl World {
     }
 }
 
-fn in_shop<'a>(call: Call<'a>, shop: &TestShop) -> Call<'a> {
+pub(super) fn in_shop<'a>(call: Call<'a>, shop: &TestShop) -> Call<'a> {
     call.header("plinth-platform", shop.platform)
         .header("plinth-mode", shop.mode)
 }
@@ -264,7 +264,7 @@ async fn entries(app: &TestApp, owner: &Member) -> usize {
     page["data"].as_array().unwrap().len()
 }
 
-fn told(example: &Example, answer: &Answer) -> String {
+pub(super) fn told(example: &Example, answer: &Answer) -> String {
     format!("{}: {} {}", example.operation, answer.status, answer.text())
 }
 
