@@ -14,7 +14,7 @@ use super::report::{Rate, Table};
 use super::shop::Shop;
 use super::start::resident_megabytes;
 use super::wrk::{Load, Wrk};
-use super::{one_commit, report};
+use super::{fsync, one_commit, report};
 use crate::process::{Guarded, Keeping};
 use crate::servers::plinth::Plinth;
 use crate::servers::postgres::{Durability, Postgres};
@@ -68,14 +68,15 @@ impl Database {
 
 /// What was measured on one database.
 pub struct Consumed {
-    pub database: Database,
-    pub bare: Rate,
+    database: Database,
+    fsync: Rate,
+    bare: Rate,
     many: Rate,
     hot: Rate,
     lone: Rate,
     half: Rate,
     one_commit: Rate,
-    pub loaded_megabytes: f64,
+    loaded_megabytes: f64,
 }
 
 /// Runs every load on a fresh database.
@@ -94,37 +95,41 @@ pub fn measure(programs: &Programs<'_>, wrk: &Wrk, database: Database, args: &Be
     let bare = Bare::start(programs.bare)?;
 
     let run = |address, load| wrk.run(address, &shop.api_key, load, args.slice);
+    let url = match &postgres {
+        Some(postgres) => postgres.url().to_owned(),
+        None => format!("sqlite:{}", server.data_dir().join("plinth.db").display()),
+    };
+    server.explain(shop.consume(server.address()))?;
+    let (mut fsyncs, mut alone) = (Vec::new(), Vec::new());
     let (mut bares, mut manys, mut hots) = (Vec::new(), Vec::new(), Vec::new());
     for round in 1..=args.rounds {
         println!("{}: round {round} of {}", database.name(), args.rounds);
+        fsyncs.push(fsync::measure()?);
         bares.push(run(bare.address, MANY)?);
         manys.push(server.explain(run(server.address(), MANY))?);
         hots.push(server.explain(run(server.address(), HOT))?);
+        alone.push(one_commit::measure(
+            programs.one_commit,
+            &url,
+            &shop,
+            database.committers(),
+            args.slice,
+        )?);
     }
     let many = Rate::median(&manys);
     let lone = server.explain(run(server.address(), LONE))?;
     let half = server.explain(run(server.address(), at_half_of(&many)))?;
     let loaded_megabytes = resident_megabytes(&server)?;
-    let url = match &postgres {
-        Some(postgres) => postgres.url().to_owned(),
-        None => format!("sqlite:{}", server.data_dir().join("plinth.db").display()),
-    };
-    let one_commit = one_commit::measure(
-        programs.one_commit,
-        &url,
-        &shop,
-        database.committers(),
-        args.slice,
-    )?;
     server.stop()?;
     Ok(Consumed {
         database,
+        fsync: Rate::median(&fsyncs),
         bare: Rate::median(&bares),
         many,
         hot: Rate::median(&hots),
         lone,
         half,
-        one_commit,
+        one_commit: Rate::median(&alone),
         loaded_megabytes,
     })
 }
@@ -150,13 +155,13 @@ impl Consumed {
             ("one connection, one call after the other", &self.lone),
         ] {
             let [per_sec, p50, p99] = rate.cells();
-            let ratio = |to: &Rate| format!("{:.2}", rate.per_sec / to.per_sec);
+            let ratio = |to: &Rate| rate.per_sec / to.per_sec;
             table.row(&[
                 self.database.name(),
                 load,
                 &per_sec,
-                &ratio(&self.bare),
-                &ratio(&self.one_commit),
+                &format!("{:.3}", ratio(&self.bare)),
+                &format!("{:.2}", ratio(&self.one_commit)),
                 &p50,
                 &p99,
             ]);
@@ -170,27 +175,25 @@ impl Consumed {
             tasks => format!("{tasks} tasks"),
         };
         for (what, rate) in [
-            (
-                format!("bare axum handler, 64 connections, in turns with {name}"),
-                &self.bare,
-            ),
-            (
-                format!("one commit a call on {name}, no HTTP, {tasks}"),
-                &self.one_commit,
-            ),
+            ("append 4 KB and fdatasync", &self.fsync),
+            ("bare axum handler, 64 connections", &self.bare),
+            (&format!("one commit a call, no HTTP, {tasks}"), &self.one_commit),
         ] {
             let [per_sec, p50, p99] = rate.cells();
-            table.row(&[what, per_sec, p50, p99]);
+            table.row(&[name, what, &per_sec, &p50, &p99]);
         }
     }
 
-    /// The sentence that the next goal is about.
+    /// What the next goals are about, in a sentence.
     pub fn summary(&self) -> String {
         format!(
-            "{}: {} durable calls a second over HTTP, {:.2} × the bare handler",
+            "On {} {} durable calls a second are {:.2} × the bare handler; a lone call takes {:.1} × as long as an fdatasync; \
+             after the load the server holds {:.0} MB of memory. ",
             self.database.name(),
             report::grouped(self.many.per_sec),
             self.many.per_sec / self.bare.per_sec,
+            self.lone.p50_micros / self.fsync.p50_micros,
+            self.loaded_megabytes,
         )
     }
 }

@@ -11,7 +11,8 @@ use super::report::Rate;
 use crate::servers;
 
 const BYTES: usize = 4_096;
-const TIME: Duration = Duration::from_secs(3);
+/// Of one measurement; there are several.
+const TIME: Duration = Duration::from_secs(2);
 
 pub fn measure() -> Result<Rate> {
     let folder = servers::folder("fsync")?;

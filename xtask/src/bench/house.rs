@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::consume::{self, Consumed, Database, Programs};
+use super::consume::{self, Database, Programs};
 use super::machine::Conditions;
-use super::report::{Goal, Table, goals, millis};
+use super::report::{Goal, Table, goals};
 use super::wrk::Wrk;
-use super::{BenchArgs, fsync, start};
+use super::{BenchArgs, start};
 use crate::process;
 use crate::workspace::Workspace;
 
@@ -19,8 +19,7 @@ pub fn measure(workspace: &Workspace, args: &BenchArgs) -> Result<String> {
     let patience = Duration::from_secs(args.patience);
     let conditions = Conditions::prepare(workspace, "cargo xtask bench house", patience)?;
 
-    println!("the disk, starts, memory, first call");
-    let fsync = fsync::measure()?;
+    println!("starts, memory, first call");
     let starts = start::starts(&plinth)?;
     let idle = start::idle_megabytes(&plinth)?;
     let first_call = start::first_call_secs(&plinth)?;
@@ -35,9 +34,13 @@ pub fn measure(workspace: &Workspace, args: &BenchArgs) -> Result<String> {
         .map(|database| consume::measure(&programs, &wrk, database, args))
         .collect::<Result<Vec<_>>>()?;
 
-    let mut yardsticks = Table::new(&["what the machine can do", "a second", "p50", "p99"]);
-    let [per_sec, p50, p99] = fsync.cells();
-    yardsticks.row(&["append 4 KB and fdatasync", &per_sec, &p50, &p99]);
+    let mut yardsticks = Table::new(&[
+        "in turns with",
+        "what the machine can do",
+        "a second",
+        "p50",
+        "p99",
+    ]);
     let mut calls = Table::new(&[
         "database",
         "load",
@@ -47,9 +50,11 @@ pub fn measure(workspace: &Workspace, args: &BenchArgs) -> Result<String> {
         "p50",
         "p99",
     ]);
+    let mut summary = String::new();
     for consumed in &consumed {
         consumed.yardsticks(&mut yardsticks);
         consumed.rows(&mut calls);
+        summary.push_str(&consumed.summary());
     }
     let reached = goals(&[
         goal(
@@ -75,13 +80,13 @@ pub fn measure(workspace: &Workspace, args: &BenchArgs) -> Result<String> {
         ),
     ]);
     Ok(format!(
-        "{}\n{} slices of {} s each, medians.\n\n{}\n{}\n{}\n{}\n",
+        "{}\n{} slices of {} s each, medians.\n\n{}\n{}\n{}\n\n{}",
         conditions.describe()?,
         args.rounds,
         args.slice,
         yardsticks.text(),
         calls.text(),
-        remarks(&consumed, fsync.p50_micros),
+        summary.trim_end(),
         reached.text(),
     ))
 }
@@ -93,19 +98,6 @@ fn goal(what: &'static str, measured: f64, at_most: f64, unit: &'static str) -> 
         at_most,
         unit,
     }
-}
-
-fn remarks(consumed: &[Consumed], fsync_p50_micros: f64) -> String {
-    let mut text = format!("One fdatasync takes {} here. ", millis(fsync_p50_micros));
-    for consumed in consumed {
-        text.push_str(&consumed.summary());
-        text.push_str(&format!(
-            "; {:.0} MB of memory after the load. ",
-            consumed.loaded_megabytes
-        ));
-    }
-    text.push('\n');
-    text
 }
 
 /// The release program and the two yardsticks. Built by one command, because two would build most dependencies twice.

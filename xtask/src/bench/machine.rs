@@ -17,6 +17,8 @@ const LOOK: Duration = Duration::from_secs(3);
 /// What stands above every table.
 pub struct Conditions {
     text: String,
+    began: Ticks,
+    ours_before: u64,
 }
 
 impl Conditions {
@@ -36,25 +38,32 @@ impl Conditions {
             )?;
         let kernel = read("/proc/sys/kernel/osrelease")?;
         let text = format!(
-            "`{command}`, {date}, commit {commit}.\n\
-             Linux {}, {}, 2 cores used of {}, {} of memory, {disk}.\n\
-             Load average when it began: {}; the processors were {busy:.0} % busy with other things.",
+            "`{command}`, {date}, commit {commit}. Linux {}, {}, 2 cores used of {}, {} of memory, {disk}.\n\
+             Load average when it began: {}; the processors were {busy:.0} % busy with other things then",
             kernel.trim(),
             processor()?,
             cores()?,
             memory()?,
             load_average()?,
         );
-        Ok(Self { text })
+        Ok(Self {
+            text,
+            began: Ticks::now()?,
+            ours_before: our_ticks()?,
+        })
     }
 
-    /// The lines for the report, completed with the load at the end.
+    /// The lines for the report, completed with what else the machine did. To be called when every child has ended, because only
+    /// then does the kernel tell what they used.
     pub fn describe(&self) -> Result<String> {
-        Ok(format!(
-            "{} Load average when it ended: {}.",
-            self.text,
-            load_average()?
-        ))
+        let spent = Ticks::now()?.since(&self.began);
+        let others = spent.busy.saturating_sub(our_ticks()? - self.ours_before);
+        let percent = Ticks {
+            busy: others,
+            ..spent
+        }
+        .busy_percent();
+        Ok(format!("{}, and {percent:.0} % of the whole time.", self.text))
     }
 }
 
@@ -128,11 +137,9 @@ fn keep_to_two_cores() -> Result<()> {
 fn wait_until_quiet(patience: Duration) -> Result<f64> {
     let deadline = Instant::now() + patience;
     loop {
-        let before = ticks()?;
+        let before = Ticks::now()?;
         thread::sleep(LOOK);
-        let after = ticks()?;
-        let (busy, all) = (after.0 - before.0, after.1 - before.1);
-        let percent = 100.0 * busy as f64 / all.max(1) as f64;
+        let percent = Ticks::now()?.since(&before).busy_percent();
         if let Some(signal) = process::interrupted_by() {
             bail!("interrupted by signal {signal} while waiting for a quiet machine");
         }
@@ -143,19 +150,53 @@ fn wait_until_quiet(patience: Duration) -> Result<f64> {
     }
 }
 
-/// Clock ticks that the processors have been busy, and all of them.
-fn ticks() -> Result<(u64, u64)> {
-    let text = read("/proc/stat")?;
-    let ticks: Vec<u64> = text
-        .lines()
-        .next()
-        .unwrap_or_default()
+/// What the processors have done since the machine started, in clock ticks.
+struct Ticks {
+    busy: u64,
+    all: u64,
+}
+
+impl Ticks {
+    fn now() -> Result<Self> {
+        let text = read("/proc/stat")?;
+        let ticks: Vec<u64> = text
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .skip(1)
+            .filter_map(|word| word.parse().ok())
+            .collect();
+        // user nice system idle iowait irq softirq steal; the rest is counted in these already.
+        let all: u64 = ticks.iter().take(8).sum();
+        let idle: u64 = ticks.iter().skip(3).take(2).sum();
+        Ok(Self {
+            busy: all - idle,
+            all,
+        })
+    }
+
+    fn since(&self, earlier: &Self) -> Self {
+        Self {
+            busy: self.busy.saturating_sub(earlier.busy),
+            all: self.all.saturating_sub(earlier.all),
+        }
+    }
+
+    fn busy_percent(&self) -> f64 {
+        100.0 * self.busy as f64 / self.all.max(1) as f64
+    }
+}
+
+/// What this process and its children that have ended have used, in clock ticks.
+fn our_ticks() -> Result<u64> {
+    let text = read("/proc/self/stat")?;
+    // The second field is the program's name in parentheses, which may hold anything; utime to cstime are 14 to 17.
+    let (_, fields) = text.rsplit_once(") ").context("/proc/self/stat has no name")?;
+    Ok(fields
         .split_whitespace()
-        .skip(1)
-        .filter_map(|word| word.parse().ok())
-        .collect();
-    // user nice system idle iowait irq softirq steal; the rest is counted in these already.
-    let all: u64 = ticks.iter().take(8).sum();
-    let idle: u64 = ticks.iter().skip(3).take(2).sum();
-    Ok((all - idle, all))
+        .skip(11)
+        .take(4)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum())
 }
