@@ -57,7 +57,7 @@ impl<'a> Visitor<'a> {
 }
 
 /// Somebody new in another's workspace.
-async fn join(app: &TestApp, workspace: WorkspaceId, role: Role) -> Member {
+pub(crate) async fn join(app: &TestApp, workspace: WorkspaceId, role: Role) -> Member {
     let member = app.sign_up().await;
     let operator = app.app.operator(app.issuer().tenant(workspace));
     accounts::memberships::add(&app.app, &operator, member.user, role)

@@ -57,6 +57,8 @@ both_databases! {
     }
 
     async fn a_link_signs_in_as_an_owner_once(app: TestApp) {
+        // Who owns another workspace, and did before, is not the operator.
+        app.sign_up().await;
         let link = operator_link(&app.app).await.unwrap();
         let new_session = follow(app, &link).await.unwrap();
         assert!(owns_the_operators_workspace(app, &new_session.token).await);

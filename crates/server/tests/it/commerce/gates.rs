@@ -166,6 +166,11 @@ both_databases! {
         subscribe(app, one, "context", "pro").await;
         gates::project(&app.app, &customer(other)).await.unwrap();
         refused(stock(app, other, "context.projects", 1).await, ErrorCode::PlanLimitReached);
+        // What one loses, the other keeps.
+        subscribe(app, other, "context", "pro").await;
+        subscribe(app, one, "context", "free").await;
+        refused(flag(app, one, "context.sync").await, ErrorCode::FeatureNotInPlan);
+        flag(app, other, "context.sync").await.unwrap();
     }
 
     async fn starting_again_changes_nothing(app: TestApp) {

@@ -71,6 +71,15 @@ both_databases! {
         assert_eq!(left(app, workspace, "ready").await, 0);
     }
 
+    async fn one_workspaces_jobs_can_be_worked_off_alone(app: TestApp) {
+        let (one, other) = (WorkspaceId::generate(), WorkspaceId::generate());
+        for workspace in [other, one] {
+            enqueue(app, workspace, &workspace.to_string(), 0, false).await.unwrap();
+        }
+        assert_eq!(app.run_jobs(one).await, 1);
+        assert_eq!((left(app, one, "ready").await, left(app, other, "ready").await), (0, 1));
+    }
+
     async fn a_transaction_that_fails_leaves_no_job(app: TestApp) {
         let workspace = WorkspaceId::generate();
         enqueue(app, workspace, "never", 0, true).await.unwrap_err();

@@ -6,3 +6,4 @@ mod idempotency;
 mod inbox;
 mod jobs;
 mod outbox;
+mod subject_keys;

@@ -12,7 +12,7 @@ use crate::harness::{Answer, Call, Member, PASSWORD, TestApp, TestShop};
 /// What the examples are about: one thing of every noun, and spare ones for what ends them.
 pub(super) struct World {
     pub(super) shop: TestShop,
-    ids: Value,
+    pub(super) ids: Value,
     viewer_key: String,
     publishable_key: String,
 }

@@ -1,18 +1,26 @@
 //! The first wall alone. Ids are unique, and foreign keys tie together what belongs together, so a statement that forgot its
-//! workspace would often reach nothing of others all the same. Here that help is taken away: two more workspaces get every
-//! row of ours under the very same ids, one before ours in every index and one behind it. Whoever works in ours must not
-//! notice them, and must not touch them. On PostgreSQL the second wall would hide what is to be seen, so this is SQLite's.
+//! workspace would often reach nothing of others all the same. Here that help is taken away: further workspaces get every row
+//! of ours under the very same ids, before ours in every index or behind it. Whoever works in ours must not notice them, and
+//! must not touch them. On PostgreSQL the second wall would hide what is to be seen, so this is SQLite's.
 
 use std::collections::BTreeMap;
 
+use serde_json::{Value, json};
 use storage::{Column, params};
-use types::id::WorkspaceId;
+use types::Role;
 
 use super::operations::{EXAMPLES, World, in_shop, told};
-use crate::harness::{Backend, TestApp, run};
+use crate::accounts::join;
+use crate::harness::{Answer, Backend, Call, Member, TestApp, run};
 
-const FIRST: &str = "x'00000000000000000000000000000001'";
-const LAST: &str = "x'fffffffffffffffffffffffffffffffe'";
+/// Has things of other ids under the keys of ours.
+const BY_KEY: &str = "x'00000000000000000000000000000000'";
+/// Has the same ids, and all of it has ended.
+const ENDED: &str = "x'00000000000000000000000000000001'";
+const BEFORE: &str = "x'00000000000000000000000000000002'";
+const BEHIND: &str = "x'fffffffffffffffffffffffffffffffe'";
+/// In the order in which a search that is not by workspace meets them; ours are the last but one.
+const TWINS: [&str; 4] = [BY_KEY, ENDED, BEFORE, BEHIND];
 
 /// What the schema guarantees for all workspaces together.
 const GUARANTEES: [&str; 2] = ["DROP INDEX platforms_id", "DROP INDEX api_keys_id"];
@@ -20,21 +28,101 @@ const GUARANTEES: [&str; 2] = ["DROP INDEX platforms_id", "DROP INDEX api_keys_i
 /// Reviewed: answers that tell of every workspace of a person, the twins rightly among them.
 const ABOUT_THE_PERSON: &[&str] = &["GET /v1/me", "GET /v1/workspaces"];
 
-/// A tenant's row as a twin has it: told from ours by its names and figures. The first twin's things have ended as well.
-fn twin_value(column: &str, theirs: &str) -> String {
-    match column {
-        "workspace_id" => theirs.to_owned(),
-        "name" | "reason" | "hint" | "email" | "outcome" | "unit" => format!("'TWIN ' || {column}"),
-        "amount" | "used" | "price_minor" | "last_used_at" => format!("{column} + 777777"),
-        "fingerprint" => "x'00'".to_owned(),
-        "archived_at" | "revoked_at" | "ended_at" | "removed_at" if theirs == FIRST => "1".to_owned(),
-        other => other.to_owned(),
+/// Reads that the examples of the operations leave out.
+const READS: &[&str] = &[
+    "/v1/customers?external_id=acme",
+    "/v1/customers/{spare_customer}/entitlements",
+    "/v1/customers/{spare_customer}/entitlements/calls",
+    "/v1/subscriptions?customer=acme",
+    "/v1/overrides?customer=acme",
+    "/v1/usage/events?customer=acme",
+    "/v1/usage/history?feature=calls&from={day}T00:00:00Z&to={day}T23:00:00Z&granularity=hour",
+    "/w/{workspace}?platform={platform}&mode=test",
+    "/w/{workspace}/members",
+    "/w/{workspace}/keys",
+    "/w/{workspace}/p/{platform}?mode=test",
+    "/w/{workspace}/p/{platform}/features?mode=test",
+    "/w/{workspace}/p/{platform}/plans?mode=test",
+    "/w/{workspace}/p/{platform}/keys?mode=test",
+    "/w/{workspace}/p/{platform}/usage?mode=test&feature=calls",
+    "/w/{workspace}/p/{platform}/customers?mode=test",
+    "/w/{workspace}/p/{platform}/customers/{customer}?mode=test",
+];
+
+/// Writes that the examples leave out, and what they are answered: a body of nothing is none.
+const WRITES: &[(&str, &str, &str, u16)] = &[
+    ("GET", "/v1/plans/{plan}/versions/7", "null", 404),
+    (
+        "POST",
+        "/v1/plans",
+        r#"{"group": "main", "key": "new", "name": "New", "entitlements": [], "is_default": true}"#,
+        201,
+    ),
+    (
+        "POST",
+        "/v1/subscriptions",
+        r#"{"customer": "{spare_customer}", "plan": "{plan}"}"#,
+        201,
+    ),
+    (
+        "POST",
+        "/v1/subscriptions",
+        r#"{"customer": "acme", "plan": "paid", "version": 7}"#,
+        422,
+    ),
+    (
+        "POST",
+        "/v1/usage/consume",
+        r#"{"customer": "acme", "feature": "calls", "end_user": "grace"}"#,
+        200,
+    ),
+    (
+        "PATCH",
+        "/v1/workspaces/{workspace}/memberships/{member}",
+        r#"{"role": "admin"}"#,
+        200,
+    ),
+    (
+        "DELETE",
+        "/v1/workspaces/{workspace}/memberships/{member}",
+        "null",
+        204,
+    ),
+    (
+        "DELETE",
+        "/v1/workspaces/{workspace}/memberships/{owner}",
+        "null",
+        409,
+    ),
+];
+
+/// A tenant's row as a twin has it: told from ours by its names and figures.
+fn twin_value(table: &str, column: &str, kind: &str, twin: &str) -> String {
+    let other_id = kind == "bytes" && column.ends_with("_id");
+    match (table, column) {
+        (_, "workspace_id") => twin.to_owned(),
+        (_, "platform_id" | "user_id" | "realm_id" | "pepper_id") => column.to_owned(),
+        _ if other_id && twin == BY_KEY => format!("CAST(x'00' || substr({column}, 2) AS BLOB)"),
+        (_, "name" | "reason" | "hint" | "email" | "outcome" | "unit") => format!("'TWIN ' || {column}"),
+        ("memberships", "role") => "'owner'".to_owned(),
+        ("gates", "amount") => "0".to_owned(),
+        (_, "amount" | "used" | "last_used_at") => format!("COALESCE({column}, 0) + 777777"),
+        (_, "version" | "plan_version" | "current_version") => format!("{column} + 6"),
+        ("idempotency_keys", "idempotency_key") if twin == BEFORE => "'late'".to_owned(),
+        ("idempotency_keys", "idempotency_key") if twin == BEHIND => "'wrong'".to_owned(),
+        ("idempotency_keys", "created_at") if twin == BY_KEY => "0".to_owned(),
+        (_, "fingerprint") => "x'00'".to_owned(),
+        (_, "archived_at" | "revoked_at" | "ended_at" | "removed_at") if twin == ENDED => "1".to_owned(),
+        _ => column.to_owned(),
     }
 }
 
-fn twin_rows(table: &str, columns: &BTreeMap<String, Column>, ours: &str, theirs: &str) -> String {
+fn twin_rows(table: &str, columns: &BTreeMap<String, Column>, ours: &str, twin: &str) -> String {
     let names: Vec<&str> = columns.keys().map(String::as_str).collect();
-    let values: Vec<String> = names.iter().map(|name| twin_value(name, theirs)).collect();
+    let values: Vec<String> = columns
+        .iter()
+        .map(|(name, column)| twin_value(table, name, &column.kind, twin))
+        .collect();
     let (names, values) = (names.join(", "), values.join(", "));
     format!("INSERT INTO {table} ({names}) SELECT {values} FROM {table} WHERE workspace_id = {ours}")
 }
@@ -56,16 +144,22 @@ async fn tenants_tables(app: &TestApp) -> BTreeMap<String, BTreeMap<String, Colu
     live
 }
 
-async fn make_twins(app: &TestApp, workspace: WorkspaceId) {
-    let ours = format!("x'{}'", workspace.uuid().simple());
+async fn make_twins(app: &TestApp, owner: &Member) {
+    let ours = format!("x'{}'", owner.workspace.uuid().simple());
     let mut statements = GUARANTEES.to_vec();
     // Both ends of every reference are made in one transaction, in whatever order.
     statements.push("PRAGMA defer_foreign_keys = on");
     for (table, columns) in tenants_tables(app).await {
-        statements.extend([FIRST, LAST].map(|theirs| statement(twin_rows(&table, &columns, &ours, theirs))));
-        // Before ours in the table itself too.
-        let first = format!("UPDATE {table} SET rowid = rowid - 1000000 WHERE workspace_id = {FIRST}");
-        statements.push(statement(first));
+        for (place, twin) in TWINS.into_iter().enumerate() {
+            statements.push(statement(twin_rows(&table, &columns, &ours, twin)));
+            if twin != BEHIND {
+                // Before ours in the table itself too.
+                let earlier = (TWINS.len() - place) * 1_000_000;
+                let moved =
+                    format!("UPDATE {table} SET rowid = rowid - {earlier} WHERE workspace_id = {twin}");
+                statements.push(statement(moved));
+            }
+        }
     }
     let statements = &statements;
     let system = app.app.db().of(app.system());
@@ -79,13 +173,13 @@ async fn make_twins(app: &TestApp, workspace: WorkspaceId) {
 }
 
 /// Every row of the twins, by table.
-async fn twins(app: &TestApp) -> BTreeMap<String, String> {
-    let mut rows = BTreeMap::new();
+async fn rows_of_twins(app: &TestApp) -> BTreeMap<String, String> {
+    let (mut rows, twins) = (BTreeMap::new(), TWINS.join(", "));
     for (table, columns) in tenants_tables(app).await {
         let quoted: Vec<String> = columns.keys().map(|name| format!("quote({name})")).collect();
         let sql = statement(format!(
             "SELECT COALESCE(group_concat(line, char(10)), '') AS lines FROM (SELECT {} AS line FROM {table}
-            WHERE workspace_id IN ({FIRST}, {LAST}) ORDER BY line)",
+            WHERE workspace_id IN ({twins}) ORDER BY line)",
             quoted.join(" || ' ' || ")
         ));
         let system = app.app.db().of(app.system());
@@ -95,46 +189,134 @@ async fn twins(app: &TestApp) -> BTreeMap<String, String> {
     rows
 }
 
-/// What the owner is told by every operation that only reads, and by a call that is made again.
-async fn answers(app: &TestApp, world: &World) -> BTreeMap<&'static str, String> {
-    let mut answers = BTreeMap::new();
-    for example in EXAMPLES {
-        let operation = example.operation;
-        let repeats = operation == "POST /v1/usage/consume" || operation == "POST /v1/usage/check";
-        if (repeats || operation.starts_with("GET ")) && !ABOUT_THE_PERSON.contains(&operation) {
-            let call = world.shop.owner.signs(world.call(app, example));
-            let answer = in_shop(call, &world.shop)
-                .header("idempotency-key", "one call")
-                .send()
-                .await;
+/// The world of the operations with more in it, and its owner at work.
+struct Ours<'a> {
+    app: &'a TestApp,
+    world: World,
+    /// What stands for `{name}` in paths and bodies.
+    names: BTreeMap<String, String>,
+}
+
+impl<'a> Ours<'a> {
+    async fn make(app: &'a TestApp) -> Self {
+        let world = World::make(app).await;
+        let owner = &world.shop.owner;
+        let member = join(app, owner.workspace, Role::Viewer).await;
+        let ids = world.ids.as_object().unwrap().iter();
+        let mut names: BTreeMap<String, String> = ids
+            .filter_map(|(name, id)| Some((name.clone(), id.as_str()?.to_owned())))
+            .collect();
+        names.insert("member".to_owned(), member.user.to_string());
+        names.insert("owner".to_owned(), owner.user.to_string());
+        names.insert("day".to_owned(), app.app.now().to_string()[..10].to_owned());
+        let ours = Ours { app, world, names };
+        let usage = json!({"customer": "acme", "feature": "calls", "end_user": "grace"});
+        ours.signed(ours.app.post("/v1/usage/consume"))
+            .json(&usage)
+            .send()
+            .await
+            .expect(200);
+        ours
+    }
+
+    fn signed(&self, call: Call<'a>) -> Call<'a> {
+        in_shop(self.world.shop.owner.signs(call), &self.world.shop)
+    }
+
+    fn named(&self, text: &str) -> String {
+        self.names.iter().fold(text.to_owned(), |text, (name, id)| {
+            text.replace(&format!("{{{name}}}"), id)
+        })
+    }
+
+    /// A call that is answered once, and then again with the same.
+    async fn create_once(&self, key: &str, name: &str) -> Answer {
+        let create = self
+            .signed(self.app.post("/v1/platforms"))
+            .header("idempotency-key", key);
+        create.json(&json!({"name": name})).send().await
+    }
+
+    /// What is told by everything that only reads, and by calls that are made again.
+    async fn answers(&self) -> BTreeMap<String, String> {
+        let mut answers = BTreeMap::new();
+        answers.insert(
+            "create".to_owned(),
+            self.create_once("kept", "Kept").await.expect(201).to_string(),
+        );
+        for example in EXAMPLES {
+            let operation = example.operation;
+            let repeats = operation == "POST /v1/usage/consume" || operation == "POST /v1/usage/check";
+            if (repeats || operation.starts_with("GET ")) && !ABOUT_THE_PERSON.contains(&operation) {
+                let call = self.signed(self.world.call(self.app, example));
+                let answer = call.header("idempotency-key", "one call").send().await;
+                assert!(answer.status.is_success(), "{}", told(example, &answer));
+                answers.insert(operation.to_owned(), answer.text());
+            }
+        }
+        for path in READS {
+            let answer = self.signed(self.app.get(&self.named(path))).send().await;
+            assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+            // Around a page's own part is the list of the person's workspaces.
+            let text = answer.text();
+            let own = text.find("<main").map_or(text.as_str(), |start| &text[start..]);
+            answers.insert((*path).to_owned(), own.to_owned());
+        }
+        answers
+    }
+
+    /// Does all there is to do.
+    async fn work(&self) {
+        self.create_once("late", "Late").await.expect(201);
+        self.create_once("wrong", "")
+            .await
+            .refused(422, "validation_failed");
+        for (method, path, body, status) in WRITES {
+            let call = self.signed(self.app.call(method, &self.named(path)));
+            let body: Value = serde_json::from_str(&self.named(body)).unwrap();
+            let call = if body.is_null() { call } else { call.json(&body) };
+            let answer = call.send().await;
+            assert_eq!(answer.status, *status, "{method} {path}: {}", answer.text());
+            self.is_ours(path, &answer.text());
+        }
+        for example in EXAMPLES {
+            let answer = self.signed(self.world.call(self.app, example)).send().await;
             assert!(answer.status.is_success(), "{}", told(example, &answer));
-            answers.insert(operation, answer.text());
+            if !ABOUT_THE_PERSON.contains(&example.operation) {
+                self.is_ours(example.operation, &answer.text());
+            }
         }
     }
-    answers
+
+    /// Whether no name and no id of a twin is in an answer.
+    fn is_ours(&self, what: &str, answer: &str) {
+        assert!(!answer.contains("TWIN"), "{what}: {answer}");
+        for id in self.names.values().filter(|id| id.len() > 26) {
+            let (prefix, _) = id.rsplit_once('_').unwrap();
+            assert!(!answer.contains(&format!("{prefix}_00")), "{what}: {answer}");
+        }
+    }
 }
 
 #[test]
 fn workspaces_with_the_same_ids_stay_apart() {
     run(Backend::Sqlite, async |app| {
-        let world = World::make(app).await;
-        // The first consume is the one that the later ones repeat.
-        answers(app, &world).await;
-        let alone = answers(app, &world).await;
-        make_twins(app, world.shop.owner.workspace).await;
-        let twins_before = twins(app).await;
-        for (operation, answer) in answers(app, &world).await {
-            assert_eq!(answer, alone[operation], "{operation}");
+        let ours = Ours::make(app).await;
+        // Calls under a key are made for the first time here, and again from now on.
+        ours.answers().await;
+        let alone = ours.answers().await;
+        make_twins(app, &ours.world.shop.owner).await;
+        let before = rows_of_twins(app).await;
+        for (what, answer) in ours.answers().await {
+            assert!(
+                answer == alone[&what],
+                "{what}: {answer}\n\ninstead of: {}",
+                alone[&what]
+            );
         }
-        for example in EXAMPLES {
-            let call = world.shop.owner.signs(world.call(app, example));
-            let answer = in_shop(call, &world.shop).send().await;
-            assert!(answer.status.is_success(), "{}", told(example, &answer));
-            let about_us = ABOUT_THE_PERSON.contains(&example.operation) || !answer.text().contains("TWIN");
-            assert!(about_us, "{}", told(example, &answer));
-        }
-        for (table, rows) in twins(app).await {
-            assert_eq!(rows, twins_before[&table], "{table}");
+        ours.work().await;
+        for (table, rows) in rows_of_twins(app).await {
+            assert_eq!(rows, before[&table], "{table}");
         }
     });
 }
