@@ -20,7 +20,15 @@ use crate::servers;
 use crate::workspace::Workspace;
 
 /// The tests that are about isolation: they take seconds and notice nearly everything.
-const ISOLATION: &[&str] = &["whole::twins", "another_", "others_neither_see", "keys_of_others"];
+const ISOLATION: &[&str] = &[
+    "whole::twins",
+    "another_",
+    "others_neither_see",
+    "keys_of_others",
+    "one_workspaces_jobs",
+    "each_workspace_knows",
+    "what_one_workspace_has",
+];
 /// Every test on SQLite: what these do not notice, nothing does.
 const ALL: &[&str] = &["::sqlite", "whole::twins"];
 /// A mutant may send the product round in circles, which is noticed too.

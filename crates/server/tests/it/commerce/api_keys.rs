@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ::commerce::api_keys::{MAX_KEYS, write_uses};
+use ::commerce::api_keys::{MAX_KEYS, has_usable, write_uses};
 use serde_json::{Value, json};
 use storage::params;
 use types::Mode;
@@ -125,6 +125,10 @@ both_databases! {
         }
         rotate(app, &eve, &key, 0).await.refused(404, "not_found");
         assert_eq!(eve.signs(app.get(KEYS)).send().await.expect(200)["data"], json!([]));
+        for (member, has_it) in [(&ada, true), (&eve, false)] {
+            let operator = app.app.operator(app.issuer().tenant(member.workspace));
+            assert_eq!(has_usable(&app.app, &operator, "deploy").await.unwrap(), has_it);
+        }
         // Nor does the key open a workspace that is named beside it.
         let astray = app.get(KEYS).key(&secret).header("plinth-workspace", eve.workspace);
         astray.send().await.refused(404, "not_found");
@@ -277,6 +281,8 @@ both_databases! {
         let new = workspace_key(&["api_keys:read"]);
         ada.signs(app.post(KEYS)).json(&new).send().await.refused(409, "conflict");
         rotate(app, &ada, &first, 60).await.refused(409, "conflict");
+        // Others have their own.
+        create(app, &app.sign_up().await, &new).await;
         // A replacement takes no room of its own.
         parts(rotate(app, &ada, &first, 0).await);
         let page = ada.signs(app.get(&format!("{KEYS}?limit=200"))).send().await.expect(200);

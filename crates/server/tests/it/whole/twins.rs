@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 
+use commerce::catalogue::{self, OPERATOR_WORKSPACE};
 use serde_json::{Value, json};
 use storage::{Column, params};
 use types::Role;
+use types::id::WorkspaceId;
 
 use super::operations::{EXAMPLES, World, in_shop, told};
 use crate::accounts::join;
-use crate::harness::{Answer, Backend, Call, Member, TestApp, run};
+use crate::harness::{Answer, Backend, Call, TestApp, run};
 
 /// Has things of other ids under the keys of ours.
 const BY_KEY: &str = "x'00000000000000000000000000000000'";
@@ -77,6 +79,18 @@ const WRITES: &[(&str, &str, &str, u16)] = &[
         200,
     ),
     (
+        "POST",
+        "/v1/overrides",
+        r#"{"customer": "acme", "feature": "calls", "granted": true, "limit": 9, "reason": "more"}"#,
+        201,
+    ),
+    (
+        "POST",
+        "/v1/usage/consume",
+        r#"{"customer": "acme", "feature": "calls", "end_user": "{their_end_user}"}"#,
+        404,
+    ),
+    (
         "PATCH",
         "/v1/workspaces/{workspace}/memberships/{member}",
         r#"{"role": "admin"}"#,
@@ -98,22 +112,34 @@ const WRITES: &[(&str, &str, &str, u16)] = &[
 
 /// A tenant's row as a twin has it: told from ours by its names and figures.
 fn twin_value(table: &str, column: &str, kind: &str, twin: &str) -> String {
-    let other_id = kind == "bytes" && column.ends_with("_id");
+    let is_id = kind == "bytes" && column.ends_with("_id");
     match (table, column) {
         (_, "workspace_id") => twin.to_owned(),
         (_, "platform_id" | "user_id" | "realm_id" | "pepper_id") => column.to_owned(),
-        _ if other_id && twin == BY_KEY => format!("CAST(x'00' || substr({column}, 2) AS BLOB)"),
+        _ if is_id && (twin == BY_KEY || is_other(table, column, twin)) => {
+            format!("CAST(x'00' || substr({column}, 2) AS BLOB)")
+        }
         (_, "name" | "reason" | "hint" | "email" | "outcome" | "unit") => format!("'TWIN ' || {column}"),
         ("memberships", "role") => "'owner'".to_owned(),
         ("gates", "amount") => "0".to_owned(),
         (_, "amount" | "used" | "last_used_at") => format!("COALESCE({column}, 0) + 777777"),
-        (_, "version" | "plan_version" | "current_version") => format!("{column} + 6"),
+        (_, "version" | "plan_version" | "current_version") if twin == BEFORE => format!("{column} + 6"),
         ("idempotency_keys", "idempotency_key") if twin == BEFORE => "'late'".to_owned(),
         ("idempotency_keys", "idempotency_key") if twin == BEHIND => "'wrong'".to_owned(),
         ("idempotency_keys", "created_at") if twin == BY_KEY => "0".to_owned(),
         (_, "fingerprint") => "x'00'".to_owned(),
         (_, "archived_at" | "revoked_at" | "ended_at" | "removed_at") if twin == ENDED => "1".to_owned(),
         _ => column.to_owned(),
+    }
+}
+
+/// Whether a thing that belongs to a customer has another id in that twin, where its customer has the same: it is found by
+/// what it belongs to.
+fn is_other(table: &str, column: &str, twin: &str) -> bool {
+    match (table, column) {
+        ("overrides", "override_id") | ("subscriptions", "subscription_id") => twin == BEFORE,
+        ("end_users", "end_user_id") => twin == ENDED,
+        _ => false,
     }
 }
 
@@ -144,8 +170,8 @@ async fn tenants_tables(app: &TestApp) -> BTreeMap<String, BTreeMap<String, Colu
     live
 }
 
-async fn make_twins(app: &TestApp, owner: &Member) {
-    let ours = format!("x'{}'", owner.workspace.uuid().simple());
+async fn make_twins(app: &TestApp, workspace: WorkspaceId) {
+    let ours = format!("x'{}'", workspace.uuid().simple());
     let mut statements = GUARANTEES.to_vec();
     // Both ends of every reference are made in one transaction, in whatever order.
     statements.push("PRAGMA defer_foreign_keys = on");
@@ -174,12 +200,17 @@ async fn make_twins(app: &TestApp, owner: &Member) {
 
 /// Every row of the twins, by table.
 async fn rows_of_twins(app: &TestApp) -> BTreeMap<String, String> {
-    let (mut rows, twins) = (BTreeMap::new(), TWINS.join(", "));
+    rows(app, &format!("workspace_id IN ({})", TWINS.join(", "))).await
+}
+
+/// Tenants' rows that meet a condition, by table.
+async fn rows(app: &TestApp, condition: &str) -> BTreeMap<String, String> {
+    let mut rows = BTreeMap::new();
     for (table, columns) in tenants_tables(app).await {
         let quoted: Vec<String> = columns.keys().map(|name| format!("quote({name})")).collect();
         let sql = statement(format!(
             "SELECT COALESCE(group_concat(line, char(10)), '') AS lines FROM (SELECT {} AS line FROM {table}
-            WHERE workspace_id IN ({twins}) ORDER BY line)",
+            WHERE {condition} ORDER BY line)",
             quoted.join(" || ' ' || ")
         ));
         let system = app.app.db().of(app.system());
@@ -209,13 +240,21 @@ impl<'a> Ours<'a> {
         names.insert("member".to_owned(), member.user.to_string());
         names.insert("owner".to_owned(), owner.user.to_string());
         names.insert("day".to_owned(), app.app.now().to_string()[..10].to_owned());
-        let ours = Ours { app, world, names };
+        let mut ours = Ours { app, world, names };
         let usage = json!({"customer": "acme", "feature": "calls", "end_user": "grace"});
         ours.signed(ours.app.post("/v1/usage/consume"))
             .json(&usage)
             .send()
             .await
             .expect(200);
+        let end_users = ours.named("/v1/customers/{customer}/end_users");
+        let end_users = ours.signed(ours.app.get(&end_users)).send().await.expect(200);
+        let end_user = end_users["data"][0]["id"].as_str().unwrap().to_owned();
+        // The first byte of an id is its first two characters.
+        let (prefix, id) = end_user.rsplit_once('_').unwrap();
+        ours.names
+            .insert("their_end_user".to_owned(), format!("{prefix}_00{}", &id[2..]));
+        ours.names.insert("end_user".to_owned(), end_user);
         ours
     }
 
@@ -305,7 +344,7 @@ fn workspaces_with_the_same_ids_stay_apart() {
         // Calls under a key are made for the first time here, and again from now on.
         ours.answers().await;
         let alone = ours.answers().await;
-        make_twins(app, &ours.world.shop.owner).await;
+        make_twins(app, ours.world.shop.owner.workspace).await;
         let before = rows_of_twins(app).await;
         for (what, answer) in ours.answers().await {
             assert!(
@@ -317,6 +356,19 @@ fn workspaces_with_the_same_ids_stay_apart() {
         ours.work().await;
         for (table, rows) in rows_of_twins(app).await {
             assert_eq!(rows, before[&table], "{table}");
+        }
+    });
+}
+
+#[test]
+fn a_start_finds_platform_zero_alone() {
+    run(Backend::Sqlite, async |app| {
+        make_twins(app, OPERATOR_WORKSPACE).await;
+        let (twins, all) = (rows_of_twins(app).await, rows(app, "true").await);
+        catalogue::seed(&app.app).await.unwrap();
+        assert_eq!(rows(app, "true").await["plans"], all["plans"]);
+        for (table, rows) in rows_of_twins(app).await {
+            assert_eq!(rows, twins[&table], "{table}");
         }
     });
 }
