@@ -120,6 +120,9 @@ pub fn measure(programs: &Programs<'_>, wrk: &Wrk, database: Database, args: &Be
     let lone = server.explain(run(server.address(), LONE))?;
     let half = server.explain(run(server.address(), at_half_of(&many)))?;
     let loaded_megabytes = resident_megabytes(&server)?;
+    for complaint in server.complaints() {
+        println!("{}: {complaint}", database.name());
+    }
     server.stop()?;
     Ok(Consumed {
         database,
@@ -164,6 +167,7 @@ impl Consumed {
                 &format!("{:.2}", ratio(&self.one_commit)),
                 &p50,
                 &p99,
+                &report::grouped(rate.failed),
             ]);
         }
     }

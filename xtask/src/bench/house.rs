@@ -40,6 +40,7 @@ pub fn measure(workspace: &Workspace, args: &BenchArgs) -> Result<String> {
         "a second",
         "p50",
         "p99",
+        "failed",
     ]);
     let mut calls = Table::new(&[
         "database",
@@ -49,6 +50,7 @@ pub fn measure(workspace: &Workspace, args: &BenchArgs) -> Result<String> {
         "× one commit a call",
         "p50",
         "p99",
+        "failed",
     ]);
     let mut summary = String::new();
     for consumed in &consumed {

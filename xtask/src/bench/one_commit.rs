@@ -27,5 +27,6 @@ pub fn measure(example: &Path, database_url: &str, shop: &Shop, tasks: u32, secs
         per_sec: figure("per_sec")?,
         p50_micros: figure("p50_us")?,
         p99_micros: figure("p99_us")?,
+        failed: 0.0,
     })
 }

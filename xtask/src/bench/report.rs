@@ -16,6 +16,8 @@ pub struct Rate {
     pub per_sec: f64,
     pub p50_micros: f64,
     pub p99_micros: f64,
+    /// How many did not succeed.
+    pub failed: f64,
 }
 
 impl Rate {
@@ -32,16 +34,18 @@ impl Rate {
             per_sec: micros.len() as f64 / elapsed.as_secs_f64(),
             p50_micros: at(50),
             p99_micros: at(99),
+            failed: 0.0,
         }
     }
 
-    /// Each figure's median over several measurements.
+    /// Each figure's median over several measurements, and the failures of all.
     pub fn median(rates: &[Self]) -> Self {
         let of = |figure: fn(&Self) -> f64| median(&mut rates.iter().map(figure).collect::<Vec<_>>());
         Self {
             per_sec: of(|rate| rate.per_sec),
             p50_micros: of(|rate| rate.p50_micros),
             p99_micros: of(|rate| rate.p99_micros),
+            failed: rates.iter().map(|rate| rate.failed).sum(),
         }
     }
 

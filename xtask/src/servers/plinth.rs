@@ -125,6 +125,19 @@ impl Plinth {
         result.map_err(with_log)
     }
 
+    /// What of its log is about something that went wrong: the first few lines, and no requests that went well.
+    pub fn complaints(&self) -> Vec<String> {
+        const MOST: usize = 20;
+        let log = fs::read_to_string(&self.instance.log).unwrap_or_default();
+        let is_complaint = |line: &&str| !line.contains(r#""level":"info""#) || line.contains("refused");
+        log.lines()
+            .filter(|line| line.starts_with('{'))
+            .filter(is_complaint)
+            .take(MOST)
+            .map(str::to_owned)
+            .collect()
+    }
+
     /// Stops the server as an operator would, and expects it to end in peace.
     pub fn stop(self) -> Result<()> {
         let log = File::open(&self.instance.log).context("cannot open the server's log")?;
