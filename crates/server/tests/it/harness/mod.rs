@@ -111,7 +111,7 @@ impl TestApp {
         let folder = folder();
         let config = match backend {
             Backend::Sqlite => {
-                std::fs::copy(prepared_sqlite().await, folder.path().join("plinth.db")).unwrap();
+                std::fs::write(folder.path().join("plinth.db"), prepared_sqlite().await).unwrap();
                 config(&folder, None)
             }
             Backend::Postgres => {
@@ -206,17 +206,15 @@ async fn assemble(config: Config) -> Composed {
 }
 
 /// A database file with the schema and platform zero, made once.
-async fn prepared_sqlite() -> PathBuf {
-    static PREPARED: OnceCell<(TempDir, PathBuf)> = OnceCell::const_new();
-    let (_, file) = PREPARED
-        .get_or_init(|| async {
-            let folder = folder();
-            prepare(config(&folder, None)).await;
-            let file = folder.path().join("plinth.db");
-            (folder, file)
-        })
-        .await;
-    file.clone()
+async fn prepared_sqlite() -> &'static [u8] {
+    static PREPARED: OnceCell<Vec<u8>> = OnceCell::const_new();
+    let file = PREPARED.get_or_init(|| async {
+        let folder = folder();
+        prepare(config(&folder, None)).await;
+        // Held in memory: what a static holds is never dropped, and a folder would outlive the process.
+        std::fs::read(folder.path().join("plinth.db")).unwrap()
+    });
+    file.await
 }
 
 async fn prepare_postgres() {
