@@ -53,6 +53,8 @@ registry! {
     Customer, CustomerId, "cus", "customer";
     EndUser, EndUserId, "eus", "end user";
     ApiKey, ApiKeyId, "key", "API key";
+    /// A key that a platform issues to a customer.
+    CustomerKey, CustomerKeyId, "ckey", "customer key";
     Feature, FeatureId, "fea", "feature";
     PlanGroup, PlanGroupId, "pgr", "plan group";
     Plan, PlanId, "pln", "plan";
@@ -62,6 +64,7 @@ registry! {
     UsageBatch, UsageBatchId, "ubt", "usage batch";
     Hold, HoldId, "hld", "hold";
     Grant, GrantId, "grt", "grant";
+    RateLimit, RateLimitId, "rtl", "rate limit";
     Event, EventId, "evt", "event";
     Job, JobId, "job", "job";
     InboxMessage, InboxMessageId, "ibx", "inbox message";

@@ -4,11 +4,8 @@
 //! kind _ mode _ p1 _ id (22) secret (43) checksum (6)
 //! ```
 //!
-//! The 71 characters after the last underscore are base62. The id is the API key's own (128 bits): it finds the row, so
-//! nothing is ever searched by a hash. The secret is 256 bits. The checksum is the CRC-32 (IEEE) of all characters
-//! before it, so that a typo, a cut or a mixed-up prefix is refused without asking the database; as a CRC over the text
-//! itself it notices every change within four neighbouring characters. A whole credential has [`Credential::text_len`]
-//! characters: 82 for `sk pk vk dk`, 84 for `cket`. `p1` is the version of this format.
+//! The 71 characters after the last underscore are the body, in base62; the id is the API key's own. A whole credential
+//! has [`Credential::text_len`] characters: 82 for `sk pk vk dk`, 84 for `cket`. `p1` is the version of this format.
 //!
 //! What is stored is HMAC-SHA-256 over the text before the checksum, keyed with a pepper, beside the id of the root key
 //! that the pepper was derived from. 256 random bits need no slow hash.
@@ -18,18 +15,13 @@ use std::fmt;
 use subtle::ConstantTimeEq;
 use types::Mode;
 use types::id::ApiKeyId;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::base62;
 use super::derived_key::DerivedKey;
-use super::random::{RandomError, random_bytes};
+use super::key_body::{BODY_LEN, BodyError, KeyBody};
+use super::random::RandomError;
 
 const VERSION: &str = "p1";
-const ID_DIGITS: usize = 22;
-const SECRET_DIGITS: usize = 43;
-const CHECKSUM_DIGITS: usize = 6;
-const BODY_LEN: usize = ID_DIGITS + SECRET_DIGITS + CHECKSUM_DIGITS;
 const HINT_LEN: usize = 4;
 
 /// Finds credentials that leaked into text. Publishable keys are left out: they are meant to be seen.
@@ -99,8 +91,7 @@ pub enum CredentialError {
 pub struct Credential {
     kind: CredentialKind,
     mode: Mode,
-    id: ApiKeyId,
-    secret: Zeroizing<[u8; 32]>,
+    body: KeyBody,
 }
 
 impl Credential {
@@ -109,8 +100,7 @@ impl Credential {
         let credential = Credential {
             kind,
             mode,
-            id: ApiKeyId::generate(),
-            secret: random_bytes()?,
+            body: KeyBody::generate(ApiKeyId::generate().uuid())?,
         };
         let text = credential.text();
         Ok((credential, text))
@@ -125,26 +115,15 @@ impl Credential {
         if part() != VERSION {
             return Err(CredentialError::UnknownVersion);
         }
-        let body = part().as_bytes();
-        if body.len() != BODY_LEN {
-            return Err(CredentialError::WrongLength {
+        let body = KeyBody::parse(text, text.len() - part().len()).map_err(|error| match error {
+            BodyError::Length => CredentialError::WrongLength {
                 found: text.chars().count(),
                 expected: Self::text_len(kind),
-            });
-        }
-        let (id, rest) = body.split_at(ID_DIGITS);
-        let (secret, checksum) = rest.split_at(SECRET_DIGITS);
-        let credential = Credential {
-            kind,
-            mode,
-            id: ApiKeyId::from_uuid(Uuid::from_bytes(*decode(id)?)),
-            secret: decode(secret)?,
-        };
-        let checksum = u32::from_be_bytes(*decode(checksum)?);
-        if checksum != crc32fast::hash(&text.as_bytes()[..text.len() - CHECKSUM_DIGITS]) {
-            return Err(CredentialError::WrongChecksum);
-        }
-        Ok(credential)
+            },
+            BodyError::Malformed => CredentialError::Malformed,
+            BodyError::Checksum => CredentialError::WrongChecksum,
+        })?;
+        Ok(Credential { kind, mode, body })
     }
 
     /// How many characters every credential of this kind has.
@@ -162,12 +141,12 @@ impl Credential {
 
     /// The API key's id, by which its row is found.
     pub fn id(&self) -> ApiKeyId {
-        self.id
+        ApiKeyId::from_uuid(self.body.id)
     }
 
     /// What is stored: tells nothing about the secret, and is worthless without the pepper.
     pub fn hash(&self, pepper: &DerivedKey) -> [u8; 32] {
-        pepper.mac(self.text_before_checksum().as_bytes())
+        pepper.mac(self.body.text_before_checksum(&self.prefix()).as_bytes())
     }
 
     /// Whether `stored` is this credential's hash, in time that does not depend on where they differ.
@@ -182,21 +161,12 @@ impl Credential {
         format!("{prefix}…{}", &body[BODY_LEN - HINT_LEN..])
     }
 
-    fn text_before_checksum(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(Self::text_len(self.kind)));
-        for part in [self.kind.prefix(), "_", self.mode.as_str(), "_", VERSION, "_"] {
-            text.push_str(part);
-        }
-        base62::encode_into(self.id.uuid().as_bytes(), ID_DIGITS, &mut text);
-        base62::encode_into(self.secret.as_slice(), SECRET_DIGITS, &mut text);
-        text
+    fn prefix(&self) -> [&'static str; 6] {
+        [self.kind.prefix(), "_", self.mode.as_str(), "_", VERSION, "_"]
     }
 
     fn text(&self) -> Zeroizing<String> {
-        let mut text = self.text_before_checksum();
-        let checksum = crc32fast::hash(text.as_bytes());
-        base62::encode_into(&checksum.to_be_bytes(), CHECKSUM_DIGITS, &mut text);
-        text
+        self.body.text(&self.prefix())
     }
 }
 
@@ -207,15 +177,9 @@ impl fmt::Debug for Credential {
             "Credential({} {} {}, redacted)",
             self.kind.prefix(),
             self.mode,
-            self.id
+            self.id()
         )
     }
-}
-
-fn decode<const N: usize>(digits: &[u8]) -> Result<Zeroizing<[u8; N]>, CredentialError> {
-    let mut bytes = Zeroizing::new([0; N]);
-    base62::decode_into(digits, bytes.as_mut_slice()).ok_or(CredentialError::Malformed)?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

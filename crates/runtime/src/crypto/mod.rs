@@ -6,6 +6,7 @@
 //! |---|---|
 //! | the operator's secret, and keys derived from it | [`RootKey::load_or_create`], [`RootKeys`], [`RootKey::derive`] with a [`purpose`] |
 //! | a value unreadable in the database and in backups | [`DataKey::seal`] with its [`Place`]; the key wrapped for its [`KeyOwner`] |
+//! | a key that a seller issues to a customer | [`IssuedKey::generate`], [`IssuedKey::parse`], [`IssuedKey::verify`] |
 //! | an API key, or any other credential of a machine | [`Credential::generate`], [`Credential::parse`], [`Credential::verify`] |
 //! | a password | [`PasswordHasher`] and [`PasswordPolicy`] |
 //! | a session, a link in a mail, a form that is ours | [`OpaqueToken`], [`csrf_token`] |
@@ -30,6 +31,8 @@ mod base62;
 pub mod canonical_json;
 pub mod credential;
 pub mod derived_key;
+pub mod issued;
+mod key_body;
 pub mod password;
 pub mod random;
 pub mod root_key;
@@ -41,6 +44,7 @@ pub mod token;
 pub use canonical_json::{CanonicalJsonError, canonical_json};
 pub use credential::{Credential, CredentialError, CredentialKind};
 pub use derived_key::DerivedKey;
+pub use issued::IssuedKey;
 pub use password::{
     PasswordContext, PasswordError, PasswordHasher, PasswordPolicy, PasswordRejection, Verification,
 };

@@ -18,6 +18,7 @@ use super::sealing::DataKey;
 /// What a derived key is for. Labels are part of every value made with the key: they are never changed or reused.
 pub mod purpose {
     pub const API_KEY_PEPPER: &str = "api-key-pepper";
+    pub const CUSTOMER_KEY_PEPPER: &str = "customer-key-pepper";
     pub const CSRF: &str = "csrf";
     pub const CURSOR: &str = "cursor";
     pub const AUDIT: &str = "audit";
@@ -101,7 +102,7 @@ impl fmt::Debug for RootKey {
 }
 
 /// The root keys a server knows: the current one makes, the retired ones only read. A retired key is dropped when
-/// nothing is wrapped with it and no API key was hashed with its pepper.
+/// nothing is wrapped with it and no key was hashed with a pepper of it.
 #[derive(Debug, Clone)]
 pub struct RootKeys {
     current: RootKey,

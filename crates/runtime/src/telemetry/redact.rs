@@ -29,7 +29,8 @@ const SECRET_WORDS: [&str; 12] = [
 /// Words that name a secret when they stand before `key`.
 const SECRET_KEYS: [&str; 6] = ["access", "api", "private", "root", "sealing", "signing"];
 
-/// What looks like a secret in any text: an API key, a bearer credential, the password in an address, a cookie header, or a
+/// What looks like a secret in any text: an API key, a key that a seller issues (whatever its prefix: the body has 71
+/// characters), a bearer credential, the password in an address, a cookie header, or a
 /// suspicious name and the sign between it and its value. It never reaches over a value that turns out to be harmless:
 /// the time that a search takes stays proportional to the text, whoever wrote it.
 static SUSPECT: LazyLock<Regex> = LazyLock::new(|| {
@@ -38,6 +39,7 @@ static SUSPECT: LazyLock<Regex> = LazyLock::new(|| {
     constant(&format!(
         r#"(?ix)
         \b(?-i:sk|pk|cket|vk|dk)_(?-i:live|test)_[0-9a-z_]+
+      | _[0-9a-z]{{71}}\b
       | \bbearer[\ \t]+[^\s"',;]+
       | (?<prefix>://[^\s/:@]*:)[^\s/@]+@
       | (?<cookie>\bcookie[\ \t]*[=:][\ \t]*)[^\s"][^\r\n"]*
@@ -231,6 +233,10 @@ mod tests {
             ("cause=\"Bearer abc\"", "cause=\"[redacted]\""),
             ("input_tokens=12 task_live_x", "input_tokens=12 task_live_x"),
             ("https://example.com:8443/a?b=c", "https://example.com:8443/a?b=c"),
+            (
+                "key acme_live_031eVPRJnEj4qXsi3lcVPN003aUlTJC7tjlCTQj2uNU3MFagCXG9LRKRcwGkBIDlf3JwvMj!",
+                "key acme_live[redacted]!",
+            ),
             ("nothing here", "nothing here"),
         ];
         for (text, expected) in cases {
