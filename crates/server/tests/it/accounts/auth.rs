@@ -9,7 +9,9 @@ use storage::params;
 use types::id::UserId;
 
 use super::{Visitor, actions, with_session};
-use crate::harness::{Answer, PASSWORD};
+use crate::harness::{Answer, Example, PASSWORD};
+
+pub const EXAMPLES: &[Example] = &[example!("POST /v1/auth/sign-out")];
 
 const SECOND: Duration = Duration::from_secs(1);
 

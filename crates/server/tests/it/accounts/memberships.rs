@@ -5,7 +5,12 @@ use types::Role;
 use types::id::UserId;
 
 use super::{actions, join};
-use crate::harness::{Answer, Member, TestApp};
+use crate::harness::{Answer, Example, Member, TestApp};
+
+pub const EXAMPLES: &[Example] = &[example!(
+    "GET /v1/workspaces/{workspace}/memberships",
+    "workspace" = "workspace"
+)];
 
 fn path(of: &Member) -> String {
     format!("/v1/workspaces/{}/memberships/{}", of.workspace, of.user)

@@ -4,6 +4,7 @@ mod auth;
 mod memberships;
 mod operator;
 mod sessions;
+mod users;
 mod workspaces;
 
 use std::net::{IpAddr, Ipv6Addr};
@@ -18,7 +19,16 @@ use tower::ServiceExt;
 use types::Role;
 use types::id::WorkspaceId;
 
-use crate::harness::{Answer, Call, Member, TestApp};
+use crate::harness::{Answer, Call, Example, Member, TestApp};
+
+/// What each noun's operations are called like, in an order in which an owner can make them all.
+pub const EXAMPLES: &[&[Example]] = &[
+    users::EXAMPLES,
+    sessions::EXAMPLES,
+    workspaces::EXAMPLES,
+    memberships::EXAMPLES,
+    auth::EXAMPLES,
+];
 
 /// Somebody at an address of their own: attempts are counted by address, and all tests share a database.
 struct Visitor<'a> {

@@ -7,7 +7,13 @@ use serde_json::{Value, json};
 use types::id::SessionId;
 
 use super::{Visitor, actions, with_session};
-use crate::harness::{Backend, Member, PASSWORD, TestApp, run};
+use crate::harness::{Backend, Example, Member, PASSWORD, TestApp, run};
+
+pub const EXAMPLES: &[Example] = &[
+    example!("GET /v1/sessions"),
+    example!("DELETE /v1/sessions/{session}", "session" = "spare_session"),
+    example!("DELETE /v1/sessions"),
+];
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -5,6 +5,14 @@ use types::Role;
 use types::id::WorkspaceId;
 
 use super::{actions, join, with_session};
+use crate::harness::Example;
+
+pub const EXAMPLES: &[Example] = &[
+    example!("GET /v1/workspaces"),
+    example!("POST /v1/workspaces", |_world| {"name": "Second"}),
+    example!("GET /v1/workspaces/{workspace}", "workspace" = "workspace"),
+    example!("PATCH /v1/workspaces/{workspace}", "workspace" = "workspace", |_world| {"name": "Renamed"}),
+];
 
 both_databases! {
     async fn somebody_may_have_several(app: TestApp) {

@@ -8,7 +8,16 @@ use storage::params;
 use types::Mode;
 use types::id::ApiKeyId;
 
-use crate::harness::{Answer, Backend, Member, TestApp, run};
+use crate::harness::{Answer, Backend, Example, Member, TestApp, run};
+
+pub const EXAMPLES: &[Example] = &[
+    example!("POST /v1/api_keys", |_world| {"name": "ci", "kind": "secret", "mode": "live", "scopes": ["usage:read"]}),
+    example!("GET /v1/api_keys"),
+    example!("GET /v1/api_keys/{api_key}", "api_key" = "api_key"),
+    example!("PATCH /v1/api_keys/{api_key}", "api_key" = "api_key", |_world| {"name": "renamed"}),
+    example!("POST /v1/api_keys/{api_key}/rotate", "api_key" = "api_key", |_world| {"overlap_secs": 60}),
+    example!("DELETE /v1/api_keys/{api_key}", "api_key" = "spare_api_key"),
+];
 
 const KEYS: &str = "/v1/api_keys";
 

@@ -4,7 +4,24 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::records::{actions, events, key_with};
-use crate::harness::{Answer, TestApp, TestShop};
+use crate::harness::{Answer, Example, TestApp, TestShop};
+
+pub const EXAMPLES: &[Example] = &[
+    example!("POST /v1/customers", |_world| {"external_id": "globex"}),
+    example!("GET /v1/customers"),
+    example!("GET /v1/customers/{customer}", "customer" = "customer"),
+    example!("PATCH /v1/customers/{customer}", "customer" = "customer", |_world| {"name": "Renamed"}),
+    example!(
+        "POST /v1/customers/{customer}/archive",
+        "customer" = "spare_customer"
+    ),
+    example!(
+        "POST /v1/customers/{customer}/unarchive",
+        "customer" = "spare_customer"
+    ),
+    example!("POST /v1/customers/{customer}/end_users", "customer" = "customer", |_world| {"external_id": "ada"}),
+    example!("GET /v1/customers/{customer}/end_users", "customer" = "customer"),
+];
 
 async fn create(app: &TestApp, shop: &TestShop, body: Value) -> Answer {
     shop.signs(app.post("/v1/customers")).json(&body).send().await

@@ -5,7 +5,19 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::records::key_with;
-use crate::harness::{TestApp, TestShop};
+use crate::harness::{Example, TestApp, TestShop};
+
+pub const EXAMPLES: &[Example] = &[
+    example!(
+        "GET /v1/customers/{customer}/entitlements",
+        "customer" = "customer"
+    ),
+    example!(
+        "GET /v1/customers/{customer}/entitlements/{feature}",
+        "customer" = "customer",
+        "feature" = "feature_key"
+    ),
+];
 
 async fn post(app: &TestApp, shop: &TestShop, path: &str, body: Value) -> Value {
     shop.signs(app.post(path)).json(&body).send().await.expect(201)

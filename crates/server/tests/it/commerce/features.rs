@@ -3,7 +3,15 @@
 use serde_json::{Value, json};
 
 use super::records::{actions, events, key_with};
-use crate::harness::{Answer, TestApp, TestShop};
+use crate::harness::{Answer, Example, TestApp, TestShop};
+
+pub const EXAMPLES: &[Example] = &[
+    example!("POST /v1/features", |_world| {"key": "seats", "name": "Seats", "kind": "integer"}),
+    example!("GET /v1/features"),
+    example!("GET /v1/features/{feature}", "feature" = "feature"),
+    example!("PATCH /v1/features/{feature}", "feature" = "feature", |_world| {"name": "Renamed"}),
+    example!("POST /v1/features/{feature}/archive", "feature" = "spare_feature"),
+];
 
 async fn create(app: &TestApp, shop: &TestShop, body: Value) -> Answer {
     shop.signs(app.post("/v1/features")).json(&body).send().await

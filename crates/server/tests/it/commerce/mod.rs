@@ -11,3 +11,18 @@ mod platforms;
 mod records;
 mod subscriptions;
 mod usage;
+
+use crate::harness::Example;
+
+/// What each noun's operations are called like, in an order in which an owner can make them all.
+pub const EXAMPLES: &[&[Example]] = &[
+    platforms::EXAMPLES,
+    api_keys::EXAMPLES,
+    features::EXAMPLES,
+    plans::EXAMPLES,
+    customers::EXAMPLES,
+    entitlements::EXAMPLES,
+    subscriptions::EXAMPLES,
+    overrides::EXAMPLES,
+    usage::EXAMPLES,
+];

@@ -5,7 +5,16 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::records::{actions, events, history, key_with};
-use crate::harness::{Answer, TestApp, TestShop};
+use crate::harness::{Answer, Example, TestApp, TestShop};
+
+pub const EXAMPLES: &[Example] = &[
+    example!("POST /v1/overrides", |world| {
+        "customer": (world.ids["spare_customer"]), "feature": "calls", "granted": true, "limit": 7, "reason": "walk"
+    }),
+    example!("GET /v1/overrides"),
+    example!("GET /v1/overrides/{override}", "override" = "override"),
+    example!("POST /v1/overrides/{override}/remove", "override" = "override", |_world| {"reason": "walked"}),
+];
 
 async fn give(app: &TestApp, shop: &TestShop, fields: Value) -> Answer {
     let mut body = json!({"customer": "acme", "feature": "calls", "granted": true, "reason": "Promised."});

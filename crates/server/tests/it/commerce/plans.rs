@@ -3,7 +3,23 @@
 use serde_json::{Value, json};
 
 use super::records::{actions, events, key_with};
-use crate::harness::{Answer, TestApp, TestShop};
+use crate::harness::{Answer, Example, TestApp, TestShop};
+
+pub const EXAMPLES: &[Example] = &[
+    example!("POST /v1/plan_groups", |_world| {"key": "extra", "name": "Extra"}),
+    example!("GET /v1/plan_groups"),
+    example!("POST /v1/plans", |_world| {"group": "main", "key": "large", "name": "Large", "entitlements": []}),
+    example!("GET /v1/plans"),
+    example!("GET /v1/plans/{plan}", "plan" = "plan"),
+    example!("PATCH /v1/plans/{plan}", "plan" = "plan", |_world| {"name": "Renamed"}),
+    example!("POST /v1/plans/{plan}/versions", "plan" = "plan", |_world| {"entitlements": [{"feature": "calls", "limit": 9}]}),
+    example!(
+        "GET /v1/plans/{plan}/versions/{version}",
+        "plan" = "plan",
+        "version" = "version"
+    ),
+    example!("POST /v1/plans/{plan}/archive", "plan" = "spare_plan"),
+];
 
 async fn create(app: &TestApp, shop: &TestShop, key: &str, fields: Value) -> Answer {
     let mut body = json!({"group": "main", "key": key, "name": key});

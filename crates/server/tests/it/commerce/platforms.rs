@@ -3,7 +3,18 @@
 use serde_json::{Value, json};
 
 use super::records::{actions, events, key_with};
-use crate::harness::{Answer, Member, TestApp};
+use crate::harness::{Answer, Example, Member, TestApp};
+
+pub const EXAMPLES: &[Example] = &[
+    example!("POST /v1/platforms", |_world| {"name": "Another"}),
+    example!("GET /v1/platforms"),
+    example!("GET /v1/platforms/{platform}", "platform" = "platform"),
+    example!("PATCH /v1/platforms/{platform}", "platform" = "platform", |_world| {"name": "Renamed"}),
+    example!(
+        "POST /v1/platforms/{platform}/archive",
+        "platform" = "spare_platform"
+    ),
+];
 
 async fn create(app: &TestApp, by: &Member, name: &str) -> Answer {
     by.signs(app.post("/v1/platforms"))

@@ -4,7 +4,20 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::records::{actions, events, key_with};
-use crate::harness::{Answer, TestApp, TestShop};
+use crate::harness::{Answer, Example, TestApp, TestShop};
+
+pub const EXAMPLES: &[Example] = &[
+    example!("POST /v1/subscriptions", |world| {"customer": (world.shop.customer), "plan": "paid"}),
+    example!("GET /v1/subscriptions"),
+    example!(
+        "GET /v1/subscriptions/{subscription}",
+        "subscription" = "subscription"
+    ),
+    example!(
+        "POST /v1/subscriptions/{subscription}/end",
+        "subscription" = "spare_subscription"
+    ),
+];
 
 async fn subscribe(app: &TestApp, shop: &TestShop, body: Value) -> Answer {
     shop.signs(app.post("/v1/subscriptions")).json(&body).send().await

@@ -5,7 +5,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Backend, TestApp, TestShop, run};
+use crate::harness::{Answer, Backend, Example, TestApp, TestShop, run};
+
+pub const EXAMPLES: &[Example] = &[
+    example!("POST /v1/usage/consume", |world| {"customer": (world.shop.customer), "feature": "calls"}),
+    example!("POST /v1/usage/check", |world| {"customer": (world.shop.customer), "feature": "calls"}),
+    example!("GET /v1/usage/events"),
+    example!("GET /v1/usage/history", ?"feature=calls&from=2026-01-01T00:00:00Z&to=2026-01-03T00:00:00Z"),
+];
 
 async fn consume(app: &TestApp, shop: &TestShop, amount: i64) -> Answer {
     shop.signs(app.post("/v1/usage/consume"))

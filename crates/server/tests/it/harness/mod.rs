@@ -6,6 +6,8 @@
 
 mod answer;
 mod database;
+#[macro_use]
+mod examples;
 mod people;
 pub mod probe;
 mod shops;
@@ -28,6 +30,7 @@ use types::id::WorkspaceId;
 
 pub use self::answer::{Answer, Call};
 pub use self::database::OwnDatabase;
+pub use self::examples::{Example, World, in_shop, nothing};
 pub use self::people::{Member, PASSWORD};
 pub use self::shops::TestShop;
 

@@ -8,7 +8,9 @@ use storage::params;
 use types::PageRequest;
 use types::id::{AuditEntryId, WorkspaceId};
 
-use crate::harness::{Member, PASSWORD, TestApp};
+use crate::harness::{Example, Member, PASSWORD, TestApp};
+
+pub const EXAMPLES: &[Example] = &[example!("GET /v1/audit_entries")];
 
 /// A member whose workspace has a sealed history of some length.
 async fn with_history(app: &TestApp) -> Member {

@@ -7,3 +7,8 @@ mod inbox;
 mod jobs;
 mod outbox;
 mod subject_keys;
+
+use crate::harness::Example;
+
+/// What each noun's operations are called like, in an order in which an owner can make them all.
+pub const EXAMPLES: &[&[Example]] = &[audit::EXAMPLES];

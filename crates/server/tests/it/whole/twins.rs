@@ -11,9 +11,9 @@ use storage::{Column, params};
 use types::Role;
 use types::id::WorkspaceId;
 
-use super::operations::{EXAMPLES, World, in_shop, told};
+use super::operations::{examples, told};
 use crate::accounts::join;
-use crate::harness::{Answer, Backend, Call, TestApp, run};
+use crate::harness::{Answer, Backend, Call, TestApp, World, in_shop, run};
 
 /// Has things of other ids under the keys of ours.
 const BY_KEY: &str = "x'00000000000000000000000000000000'";
@@ -283,7 +283,7 @@ impl<'a> Ours<'a> {
             "create".to_owned(),
             self.create_once("kept", "Kept").await.expect(201).to_string(),
         );
-        for example in EXAMPLES {
+        for example in examples() {
             let operation = example.operation;
             let repeats = operation == "POST /v1/usage/consume" || operation == "POST /v1/usage/check";
             if (repeats || operation.starts_with("GET ")) && !ABOUT_THE_PERSON.contains(&operation) {
@@ -318,7 +318,7 @@ impl<'a> Ours<'a> {
             assert_eq!(answer.status, *status, "{method} {path}: {}", answer.text());
             self.is_ours(path, &answer.text());
         }
-        for example in EXAMPLES {
+        for example in examples() {
             let answer = self.signed(self.world.call(self.app, example)).send().await;
             assert!(answer.status.is_success(), "{}", told(example, &answer));
             if !ABOUT_THE_PERSON.contains(&example.operation) {
