@@ -122,6 +122,50 @@ for (const visit of VISITS) {
   });
 }
 
+test("a script's error is told once, without what was entered", async () => {
+  const context = await browser.newContext({ ...DESKTOP, baseURL: base });
+  context.setDefaultTimeout(ANSWER_LIMIT_MS);
+  try {
+    const page = await context.newPage();
+    const told = [];
+    // This server reports to nobody, so its pages tell nothing: here they do, and the test hears them.
+    await page.route("**/sign-in**", async (route) => {
+      const response = await route.fetch();
+      const body = (await response.text()).replace("<html ", '<html data-error-reports="/browser-errors" ');
+      await route.fulfill({ response, body });
+    });
+    await page.route("**/browser-errors", (route) => {
+      told.push(route.request().postDataJSON());
+      return route.fulfill({ status: 204 });
+    });
+    await page.goto("/sign-in?next=/account");
+    await page.fill("input[name=password]", "hunter2");
+    const seen = page.waitForRequest((request) => request.url().endsWith("/browser-errors") && /refused/.test(request.postData()));
+    await page.evaluate(() => {
+      const script = document.querySelector("script[src*='/assets/app.']").src;
+      const fail = (message) => dispatchEvent(new ErrorEvent("error", { error: new TypeError(message), message, filename: `${script}?v=1`, lineno: 7, colno: 3 }));
+      for (const message of ["broken", "broken", "broken again"]) fail(message);
+      Promise.reject(new RangeError("refused"));
+    });
+    await seen;
+    // The fourth and the fifth, and then no more.
+    const fifth = page.waitForRequest((request) => request.url().endsWith("/browser-errors") && /once more: 1"/.test(request.postData()));
+    await page.evaluate(() => { for (let n = 0; n < 20; n += 1) setTimeout(() => { throw new Error(`once more: ${n}`); }); });
+    await fifth;
+    const source = new URL(await page.locator("script[src*='/assets/app.']").getAttribute("src"), base).pathname;
+    const broken = { kind: "TypeError", source, line: 7, column: 3, page: "/sign-in" };
+    assert.deepEqual(told.slice(0, 3), [
+      { ...broken, message: "broken" },
+      { ...broken, message: "broken again" },
+      { kind: "RangeError", message: "refused", source: null, line: null, column: null, page: "/sign-in" },
+    ]);
+    assert.ok(told.length <= 5, `${told.length} reports`);
+    assert.ok(!JSON.stringify(told).includes("hunter2"));
+  } finally {
+    await context.close();
+  }
+});
+
 /** Fills in the form as a person would. */
 async function signIn(context) {
   const page = await context.newPage();

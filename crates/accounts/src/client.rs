@@ -38,7 +38,7 @@ impl Client {
     }
 
     /// What attempts are counted by: the address, of which IPv6 gives a whole /64 to one subscriber.
-    pub(crate) fn network(&self) -> IpAddr {
+    pub fn network(&self) -> IpAddr {
         match self.address.to_canonical() {
             IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
             address => address,

@@ -18,8 +18,9 @@ use runtime::{App, Module};
 
 /// This part, ready to be composed.
 pub fn module() -> Module {
-    let mut module = Module::new("dashboard");
+    let mut module = Module::new("dashboard").with_service(frame::BrowserErrors::new());
     module.pages = frame::asset_routes()
+        .merge(frame::browser_error_routes())
         .merge(page_routes())
         .fallback(frame::nowhere);
     module

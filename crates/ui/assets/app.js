@@ -5,6 +5,25 @@
   const THEME = "plinth-theme";
   root.classList.add("js");
 
+  // Where the server wants to hear of it: what went wrong on which line. Never what somebody entered, nor the part of an address
+  // behind its `?`. Each error is told once, and a page that fails over and over soon falls silent.
+  const MAX_REPORTS = 5;
+  const MAX_MESSAGE = 500;
+  const reported = new Set();
+  const report = (error, message, file, line, column) => {
+    const text = String(message || "an error without a message").slice(0, MAX_MESSAGE);
+    const source = file ? new URL(file, location.href).pathname : null;
+    const key = `${text} ${source} ${line} ${column}`;
+    if (reported.size >= MAX_REPORTS || reported.has(key)) return;
+    reported.add(key);
+    const told = { kind: error?.name || null, message: text, source, line: line || null, column: column || null, page: location.pathname };
+    navigator.sendBeacon(root.dataset.errorReports, new Blob([JSON.stringify(told)], { type: "application/json" }));
+  };
+  if (root.dataset.errorReports) {
+    addEventListener("error", (event) => report(event.error, event.message, event.filename, event.lineno, event.colno));
+    addEventListener("unhandledrejection", ({ reason }) => report(reason, reason?.message ?? reason));
+  }
+
   // Storage may be forbidden: then the choice lasts for the page.
   const remembered = () => { try { return localStorage.getItem(THEME); } catch { return null; } };
   const remember = (theme) => { try { localStorage.setItem(THEME, theme); } catch { /* not remembered */ } };

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use runtime::http::{Params, Problem};
 use runtime::{Anonymous, App};
 use serde::Deserialize;
-use ui::{AuthCard, Button, Form, Page};
+use ui::{AuthCard, Button, Form};
 
 use super::enter;
 use crate::frame::{Draft, Posted, Visit};
@@ -44,5 +44,5 @@ fn page(visit: &Visit, draft: &Draft) -> Markup {
     let card = AuthCard::new("Welcome to Plinth", html! { (draft.alert()) (form) })
         .sentence("You run this server, so you need no password. The link works once.")
         .below(html! { "Not you? " a href="/sign-in" { "Sign in with your account" } });
-    Page::new("Operator").auth(&card)
+    visit.page("Operator", &card)
 }

@@ -10,7 +10,7 @@ use maud::{Markup, html};
 use runtime::http::{Params, Problem};
 use runtime::{Anonymous, App, UserCaller};
 use serde::Deserialize;
-use ui::{AuthCard, Button, Field, Form, Page};
+use ui::{AuthCard, Button, Field, Form};
 
 use super::enter;
 use crate::frame::{Draft, Person, Posted, Visit, go, return_path};
@@ -89,5 +89,5 @@ fn page(visit: &Visit, draft: &Draft) -> Markup {
     };
     let card = AuthCard::new("Sign in", html! { (draft.alert()) (form) })
         .below(html! { "No account yet? " a href="/sign-up" { "Create one" } });
-    Page::new("Sign in").auth(&card)
+    visit.page("Sign in", &card)
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
 use runtime::http::Problem;
 use runtime::{Anonymous, App};
-use ui::{AuthCard, Button, Field, Form, Page};
+use ui::{AuthCard, Button, Field, Form};
 
 use super::enter;
 use crate::frame::{Draft, Entries, Posted, Visit};
@@ -72,5 +72,5 @@ fn page(visit: &Visit, draft: &Draft) -> Markup {
     let card = AuthCard::new("Create your account", html! { (draft.alert()) (form) })
         .sentence("Plans, keys, metering and limits for what you sell.")
         .below(html! { "You have an account? " a href="/sign-in" { "Sign in" } });
-    Page::new("Create your account").auth(&card)
+    visit.page("Create your account", &card)
 }

@@ -7,6 +7,7 @@
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
+use maud::Markup;
 use runtime::authenticate::cookie;
 use runtime::crypto::{csrf_token, csrf_token_matches};
 use runtime::http::Problem;
@@ -14,8 +15,9 @@ use runtime::{App, UserCaller};
 use types::id::SessionId;
 use types::{Error, ErrorCode, Result};
 use ui::form::CSRF_FIELD;
+use ui::{AuthCard, Page};
 
-use super::Entries;
+use super::{Entries, browser_errors};
 
 /// The cookie of somebody who has not signed in: an id that their forms' token is made of.
 const VISIT_COOKIE: &str = "__Host-visit";
@@ -94,6 +96,14 @@ pub struct Visit {
     pub csrf: String,
     /// Gives the browser its visit, when it has none.
     pub set_cookie: Option<[(http::HeaderName, HeaderValue); 1]>,
+    error_reports: Option<&'static str>,
+}
+
+impl Visit {
+    /// A page for somebody who has not signed in.
+    pub fn page(&self, title: &str, card: &AuthCard) -> Markup {
+        Page::new(title).error_reports(self.error_reports).auth(card)
+    }
 }
 
 fn visit(headers: &HeaderMap) -> Option<SessionId> {
@@ -117,6 +127,7 @@ impl FromRequestParts<App> for Visit {
         Ok(Visit {
             csrf: csrf_token(app.csrf_key(), id),
             set_cookie,
+            error_reports: browser_errors::address(app),
         })
     }
 }

@@ -2,6 +2,7 @@
 //! and assets. The parts next to this folder fill it in.
 
 mod assets;
+mod browser_errors;
 mod entries;
 mod fault;
 pub(crate) mod figures;
@@ -16,6 +17,7 @@ pub(crate) mod return_path;
 mod shop;
 
 pub(crate) use self::assets::routes as asset_routes;
+pub(crate) use self::browser_errors::{Reports as BrowserErrors, routes as browser_error_routes};
 pub use self::entries::{Draft, Entries, form_buttons};
 pub(crate) use self::fault::{layer as fault_layer, nowhere};
 pub use self::forms::{Posted, Visit};

@@ -13,7 +13,7 @@ use types::{Error, Page as Rows, PageRequest, Permission, Role};
 use ui::{Alert, AppShell, Icon, Nav, Page, PageHeader, UserMenu, WorkspaceSwitcher};
 
 use super::forms::{self, Reader};
-use super::{nav, notice};
+use super::{browser_errors, nav, notice};
 
 /// Workspaces that the switcher offers; the others are on their own page.
 const SWITCHER_WORKSPACES: usize = 8;
@@ -27,6 +27,7 @@ pub struct Person {
     pub csrf: String,
     path: String,
     notice: Option<String>,
+    error_reports: Option<&'static str>,
 }
 
 impl FromRequestParts<App> for Person {
@@ -46,6 +47,7 @@ impl FromRequestParts<App> for Person {
             csrf: csrf_token(app.csrf_key(), caller.session()),
             path: path(parts),
             notice: notice::read(app, &parts.headers),
+            error_reports: browser_errors::address(app),
             caller,
         })
     }
@@ -97,7 +99,9 @@ impl Person {
             Some(notice) => shell.alert(Alert::good(notice)),
             None => shell,
         };
-        Page::new(title).app(&shell, content)
+        Page::new(title)
+            .error_reports(self.error_reports)
+            .app(&shell, content)
     }
 }
 

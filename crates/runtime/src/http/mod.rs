@@ -19,3 +19,4 @@ pub use self::openapi::{Failures, describe};
 pub use self::page::PageQuery;
 pub use self::pipeline::layer as pipeline_layer;
 pub use self::problem::{Problem, ProblemBody, Reported};
+pub use self::security::require_own_page;

@@ -2,7 +2,7 @@
 
 use axum::extract::Request;
 use axum::response::Response;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use types::{Error, ErrorCode, Result};
 
 use crate::app::App;
@@ -66,18 +66,34 @@ pub(super) fn check_origin(app: &App, request: &Request) -> Result<()> {
     {
         return Ok(());
     }
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let refused = match (text("sec-fetch-site"), text("origin")) {
+    let refused = match (text(headers, "sec-fetch-site"), text(headers, "origin")) {
         (Some("same-origin" | "none"), _) => false,
         (_, Some(origin)) => !app.is_own_origin(origin),
         (Some(_), None) => true,
         (None, None) => false,
     };
-    if refused {
-        return Err(Error::new(
-            ErrorCode::OriginRefused,
-            "This was sent by a page of another site. Open Plinth itself and try there.",
-        ));
+    if refused { Err(another_site()) } else { Ok(()) }
+}
+
+/// Takes a request from the script of one of our own pages, and nothing else: for an address that only those have a use for.
+///
+/// # Errors
+/// `origin_refused`.
+pub fn require_own_page(app: &App, headers: &HeaderMap) -> Result<()> {
+    match (text(headers, "sec-fetch-site"), text(headers, "origin")) {
+        (Some("same-origin"), _) => Ok(()),
+        (None, Some(origin)) if app.is_own_origin(origin) => Ok(()),
+        _ => Err(another_site()),
     }
-    Ok(())
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn another_site() -> Error {
+    Error::new(
+        ErrorCode::OriginRefused,
+        "This was sent by a page of another site. Open Plinth itself and try there.",
+    )
 }

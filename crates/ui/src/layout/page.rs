@@ -36,6 +36,7 @@ pub struct Page {
     description: Option<String>,
     theme: Theme,
     indexed: bool,
+    error_reports: Option<&'static str>,
 }
 
 impl Page {
@@ -46,6 +47,7 @@ impl Page {
             description: None,
             theme: Theme::System,
             indexed: false,
+            error_reports: None,
         }
     }
 
@@ -62,6 +64,12 @@ impl Page {
     /// Search engines may list it. Unless said, they may not.
     pub fn indexed(mut self) -> Self {
         self.indexed = true;
+        self
+    }
+
+    /// The page tells this address of its script's errors. Unless said, it tells nobody.
+    pub fn error_reports(mut self, path: Option<&'static str>) -> Self {
+        self.error_reports = path;
         self
     }
 
@@ -106,7 +114,7 @@ impl Page {
     fn document(&self, htmx: bool, body: &Markup) -> Markup {
         html! {
             (DOCTYPE)
-            html lang="en" data-theme=[self.theme.attribute()] {
+            html lang="en" data-theme=[self.theme.attribute()] data-error-reports=[self.error_reports] {
                 head {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
@@ -161,6 +169,13 @@ mod tests {
         assert!(page.contains("<title>&lt;Keys&gt; · Plinth</title>"));
         assert_eq!(page.matches("<main").count(), 1);
         assert!(page.contains("href=\"#main\"") && page.contains("id=\"main\""));
+    }
+
+    #[test]
+    fn only_a_page_that_says_so_reports_its_errors() {
+        let page = |path| Page::new("a").error_reports(path).plain("").into_string();
+        assert!(page(Some("/errors")).contains("<html lang=\"en\" data-error-reports=\"/errors\">"));
+        assert!(!page(None).contains("data-error-reports"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod access;
 mod browser;
+mod browser_errors;
 mod first_run;
 mod forms;
 mod pages;

@@ -19,6 +19,7 @@ pub struct Call<'a> {
     path: String,
     headers: HeaderMap,
     body: Vec<u8>,
+    address: IpAddr,
 }
 
 /// What came back.
@@ -37,6 +38,7 @@ impl TestApp {
             path: path.to_owned(),
             headers: HeaderMap::new(),
             body: Vec::new(),
+            address: somewhere(),
         }
     }
 
@@ -65,6 +67,12 @@ impl Call<'_> {
         self
     }
 
+    /// Sends it from an address.
+    pub fn at(mut self, address: IpAddr) -> Self {
+        self.address = address;
+        self
+    }
+
     /// Shows an API key.
     pub fn key(self, secret: &str) -> Self {
         self.header("authorization", format!("Bearer {secret}"))
@@ -86,7 +94,7 @@ impl Call<'_> {
             .body(Body::from(self.body))
             .unwrap();
         *request.headers_mut() = self.headers;
-        request.extensions_mut().insert(ClientAddr(somewhere()));
+        request.extensions_mut().insert(ClientAddr(self.address));
         let response = self.app.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();

@@ -70,6 +70,14 @@ pub fn run<F>(backend: Backend, test: F)
 where
     F: AsyncFnOnce(&TestApp),
 {
+    run_with(backend, &[], test);
+}
+
+/// Runs one test on one database, with settings of its own: names of variables and values.
+pub fn run_with<F>(backend: Backend, settings: &[(&str, &str)], test: F)
+where
+    F: AsyncFnOnce(&TestApp),
+{
     if backend == Backend::Postgres && postgres_url().is_none() {
         assert!(
             std::env::var_os("CI").is_none(),
@@ -90,7 +98,7 @@ where
         .build()
         .unwrap();
     runtime.block_on(async {
-        let app = TestApp::start(backend).await;
+        let app = TestApp::start_with(backend, settings).await;
         test(&app).await;
         app.stop().await;
     });
@@ -111,17 +119,22 @@ pub struct TestApp {
 
 impl TestApp {
     pub async fn start(backend: Backend) -> Self {
+        Self::start_with(backend, &[]).await
+    }
+
+    async fn start_with(backend: Backend, settings: &[(&str, &str)]) -> Self {
         let folder = folder();
-        let config = match backend {
+        let database = match backend {
             Backend::Sqlite => {
                 std::fs::write(folder.path().join("plinth.db"), prepared_sqlite().await).unwrap();
-                config(&folder, None)
+                None
             }
             Backend::Postgres => {
                 prepare_postgres().await;
-                config(&folder, postgres_url())
+                postgres_url()
             }
         };
+        let config = config(&folder, database, settings);
         let composed = assemble(config).await;
         let (stop, tasks) = (CancellationToken::new(), tokio_util::task::TaskTracker::new());
         for task in &composed.tasks {
@@ -178,8 +191,11 @@ fn folder() -> TempDir {
     .unwrap()
 }
 
-fn config(folder: &TempDir, postgres: Option<String>) -> Config {
-    let mut env = std::collections::BTreeMap::new();
+fn config(folder: &TempDir, postgres: Option<String>, settings: &[(&str, &str)]) -> Config {
+    let settings = settings.iter();
+    let mut env: std::collections::BTreeMap<String, String> = settings
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     if let Some(url) = postgres {
         env.insert("PLINTH_DATABASE_URL".to_owned(), url);
     }
@@ -213,7 +229,7 @@ async fn prepared_sqlite() -> &'static [u8] {
     static PREPARED: OnceCell<Vec<u8>> = OnceCell::const_new();
     let file = PREPARED.get_or_init(|| async {
         let folder = folder();
-        prepare(config(&folder, None)).await;
+        prepare(config(&folder, None, &[])).await;
         // Held in memory: what a static holds is never dropped, and a folder would outlive the process.
         std::fs::read(folder.path().join("plinth.db")).unwrap()
     });
@@ -225,7 +241,7 @@ async fn prepare_postgres() {
     PREPARED
         .get_or_init(|| async {
             let folder = folder();
-            prepare(config(&folder, postgres_url())).await;
+            prepare(config(&folder, postgres_url(), &[])).await;
         })
         .await;
 }
