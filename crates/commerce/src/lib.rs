@@ -3,6 +3,7 @@
 mod amount;
 pub mod api_keys;
 pub mod catalogue;
+mod credentials;
 mod cursor;
 pub mod customers;
 pub mod entitlements;

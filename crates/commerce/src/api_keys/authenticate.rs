@@ -10,19 +10,17 @@ use storage::Reason;
 use types::id::WorkspaceId;
 use types::{Error, ErrorCode, Result, Timestamp};
 
-use super::known::{KnownKey, KnownKeys};
 use super::store::Found;
-use super::uses::Uses;
-use super::{ApiKeyKind, ApiKeyStatus, secret, store};
+use super::{ApiKeyKind, ApiKeyStatus, Known, KnownKey, Uses, secret, store};
 
 /// Recognises `sk_` and `pk_` keys.
 pub(super) struct KeyAuthenticator {
-    known: Arc<KnownKeys>,
+    known: Arc<Known>,
     uses: Arc<Uses>,
 }
 
 impl KeyAuthenticator {
-    pub(super) fn new(known: Arc<KnownKeys>, uses: Arc<Uses>) -> Self {
+    pub(super) fn new(known: Arc<Known>, uses: Arc<Uses>) -> Self {
         KeyAuthenticator { known, uses }
     }
 
@@ -30,7 +28,7 @@ impl KeyAuthenticator {
     async fn verify(&self, app: &App, presented: &MachineCredential) -> Result<Arc<KnownKey>> {
         let id = presented.id();
         if let Some(known) = self.known.find(id) {
-            return if secret::matches(app, presented, &known.found.secret) {
+            return if secret::matches(app, presented, &known.row.secret) {
                 Ok(known)
             } else {
                 Err(unknown())
@@ -44,7 +42,8 @@ impl KeyAuthenticator {
             .await?
             .filter(|found| secret::matches(app, presented, &found.secret))
             .ok_or_else(unknown)?;
-        self.uses.note(&found, app.now());
+        self.uses
+            .note(id, found.workspace, found.key.last_used_at, app.now());
         Ok(self.known.remember(found, moment))
     }
 }
@@ -71,11 +70,11 @@ impl Authenticator for KeyAuthenticator {
             )
         })?;
         let known = self.verify(app, &presented).await?;
-        check_usable(&known.found, app.now())?;
-        if workspace.is_some_and(|named| named != known.found.workspace) {
+        check_usable(&known.row, app.now())?;
+        if workspace.is_some_and(|named| named != known.row.workspace) {
             return Err(Error::not_found("workspace"));
         }
-        grant(&known.found)
+        grant(&known.row)
     }
 }
 

@@ -7,21 +7,18 @@
 
 mod authenticate;
 mod http;
-mod known;
 mod rules;
 mod secret;
 mod store;
 mod trail;
-mod upkeep;
-mod uses;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use runtime::{App, Caller, Module};
 use serde::{Deserialize, Serialize};
-use storage::{Tenant, Tx};
-use types::id::{ApiKeyId, PlatformId};
+use storage::{Reason, Tenant, Tx};
+use types::id::{self, ApiKeyId, PlatformId, WorkspaceId};
 use types::{Mode, Page, PageRequest, Permission, PermissionSet, Result, Timestamp};
 use utoipa::ToSchema;
 
@@ -29,10 +26,14 @@ pub(crate) use self::http::routes;
 pub use self::rules::{MAX_KEYS, MAX_OVERLAP_SECS, PLATFORM_SCOPES};
 
 use self::authenticate::KeyAuthenticator;
-use self::known::KnownKeys;
 use self::rules::Reach;
+use self::store::Found;
 use self::trail::{emit, record};
-use self::uses::Uses;
+use crate::credentials;
+
+type Known = credentials::KnownKeys<Found>;
+type KnownKey = credentials::KnownKey<Found>;
+type Uses = credentials::Uses<id::ApiKey, WorkspaceId>;
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -233,7 +234,7 @@ pub async fn update(app: &App, caller: &Caller, id: ApiKeyId, change: &ApiKeyCha
     caller.require(Permission::ApiKeysManage)?;
     let now = app.now();
     rules::check_change(change)?;
-    let known = &app.service::<KnownKeys>()?;
+    let known = &app.service::<Known>()?;
     let key = app
         .db()
         .of(caller.tenant())
@@ -252,7 +253,7 @@ pub async fn update(app: &App, caller: &Caller, id: ApiKeyId, change: &ApiKeyCha
             Ok(key)
         })
         .await?;
-    known::announce(app, id).await;
+    known.announce(app, id).await;
     Ok(key)
 }
 
@@ -271,7 +272,7 @@ pub async fn rotate(
     let now = app.now();
     rules::check_overlap(rotation.overlap_secs)?;
     let overlap = Duration::from_secs(u64::from(rotation.overlap_secs));
-    let known = &app.service::<KnownKeys>()?;
+    let known = &app.service::<Known>()?;
     // Kind and mode never change, so the secret can be made before the transaction that may run twice.
     let before = app
         .db()
@@ -314,7 +315,7 @@ pub async fn rotate(
             Ok(new)
         })
         .await?;
-    known::announce(app, id).await;
+    known.announce(app, id).await;
     Ok(CreatedApiKey {
         api_key: key,
         secret: text,
@@ -328,7 +329,7 @@ pub async fn rotate(
 pub async fn revoke(app: &App, caller: &Caller, id: ApiKeyId) -> Result<ApiKey> {
     caller.require(Permission::ApiKeysManage)?;
     let now = app.now();
-    let known = &app.service::<KnownKeys>()?;
+    let known = &app.service::<Known>()?;
     let key = app
         .db()
         .of(caller.tenant())
@@ -344,22 +345,36 @@ pub async fn revoke(app: &App, caller: &Caller, id: ApiKeyId) -> Result<ApiKey> 
             Ok(key)
         })
         .await?;
-    known::announce(app, id).await;
+    known.announce(app, id).await;
     Ok(key)
 }
 
 /// Writes when keys were last used, which a server also does every few seconds.
 pub async fn write_uses(app: &App) -> Result<()> {
-    app.service::<Uses>()?.write(app).await
+    let waiting = &app.service::<Uses>()?.take();
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    app.db()
+        .of(app.issuer().system(Reason::Authentication))
+        .write_locked(|mut tx| async move {
+            for (key, used) in waiting {
+                store::write_use(&mut tx, *key, *used).await?;
+            }
+            Ok(())
+        })
+        .await
 }
 
 /// Adds the keys to their part: who recognises them, what is remembered of them, and the work that keeps it true.
 pub(crate) fn register(mut module: Module) -> Module {
-    let (known, uses) = (Arc::<KnownKeys>::default(), Arc::<Uses>::default());
+    let (known, uses) = (Arc::<Known>::default(), Arc::<Uses>::default());
     module
         .authenticators
         .push(Arc::new(KeyAuthenticator::new(known.clone(), uses.clone())));
-    module.tasks.push(|app, stop| Box::pin(upkeep::run(app, stop)));
+    module
+        .tasks
+        .push(|app, stop| Box::pin(credentials::run::<Found>(app, stop)));
     module.with_service(known).with_service(uses)
 }
 
@@ -371,7 +386,7 @@ async fn reachable(tx: &mut Tx<Tenant>, caller: &Caller, id: ApiKeyId) -> Result
 }
 
 /// Stores a changed key, which this node forgets as soon as the change is durable.
-async fn save(tx: &mut Tx<Tenant>, known: &Arc<KnownKeys>, key: &ApiKey) -> Result<()> {
+async fn save(tx: &mut Tx<Tenant>, known: &Arc<Known>, key: &ApiKey) -> Result<()> {
     store::update(tx, key).await?;
     let (known, id) = (known.clone(), key.id);
     tx.after_commit(move || known.forget(id));

@@ -2,19 +2,11 @@
 
 use runtime::App;
 use runtime::crypto::{Credential, CredentialKind, purpose};
-use types::id::{ApiKeyId, SealingKeyId};
+use types::id::ApiKeyId;
 use types::{Error, Mode, Result};
 
 use super::ApiKeyKind;
-
-/// What is kept of a secret.
-#[derive(Debug, Clone)]
-pub(super) struct StoredSecret {
-    /// HMAC of the credential.
-    pub hash: Vec<u8>,
-    /// The root key whose pepper it was made with.
-    pub pepper: SealingKeyId,
-}
+use crate::credentials::StoredSecret;
 
 /// A secret that was just made.
 pub(super) struct Minted {
@@ -42,17 +34,13 @@ pub(super) fn mint(app: &App, kind: ApiKeyKind, mode: Mode) -> Result<Minted> {
     })
 }
 
-/// Whether the credential is the one that was stored. Also false when the operator has dropped the root key that it was
-/// hashed under: nobody can tell any more.
+/// Whether the credential is the one that was stored.
 pub(super) fn matches(app: &App, presented: &Credential, stored: &StoredSecret) -> bool {
     if stored.pepper == app.root_keys().current().id() {
+        // Every request comes this way: the pepper is at hand.
         return presented.verify(&stored.hash, app.api_key_pepper());
     }
-    match app.root_keys().find(stored.pepper) {
-        Some(retired) => presented.verify(&stored.hash, &retired.derive(purpose::API_KEY_PEPPER)),
-        None => {
-            tracing::warn!(api_key = %presented.id(), root_key = %stored.pepper, "an API key needs a root key that this server was not given");
-            false
-        }
-    }
+    stored.matches(app, purpose::API_KEY_PEPPER, |hash, pepper| {
+        presented.verify(hash, pepper)
+    })
 }

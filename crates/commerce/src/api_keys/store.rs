@@ -1,13 +1,14 @@
 //! The table `api_keys`.
 
+use runtime::App;
+use storage::cache::Channel;
 use storage::{Row, System, Tenant, Tx, params};
-use types::id::{ApiKeyId, PlatformId, WorkspaceId};
+use types::id::{self, ApiKeyId, PlatformId, WorkspaceId};
 use types::{Error, Mode, Page, PageRequest, Permission, Result, Timestamp};
 
 use super::rules::Reach;
-use super::secret::StoredSecret;
-use super::uses::Use;
 use super::{ApiKey, ApiKeyKind};
+use crate::credentials::{KeyRow, StoredSecret, Use};
 use crate::cursor;
 
 const INSERT: &str = "INSERT INTO api_keys
@@ -125,6 +126,19 @@ pub(super) struct Found {
     pub platform_archived: bool,
 }
 
+impl KeyRow for Found {
+    type Kind = id::ApiKey;
+    const CHANGED: Channel = Channel::new("api_keys");
+
+    fn id(&self) -> ApiKeyId {
+        self.key.id
+    }
+
+    async fn write_uses(app: &App) -> Result<()> {
+        super::write_uses(app).await
+    }
+}
+
 const LOOK_UP: &str = "SELECT k.*, p.archived_at AS platform_archived_at FROM api_keys k
     LEFT JOIN platforms p ON p.workspace_id = k.workspace_id AND p.platform_id = k.platform_id
     WHERE k.api_key_id = $1";
@@ -148,8 +162,8 @@ pub(super) async fn look_up(tx: &mut Tx<System>, id: ApiKeyId) -> Result<Option<
 const USED: &str = "UPDATE api_keys SET last_used_at = $3
     WHERE workspace_id = $1 AND api_key_id = $2 AND (last_used_at IS NULL OR last_used_at < $3)";
 
-pub(super) async fn write_use(tx: &mut Tx<System>, key: ApiKeyId, used: Use) -> Result<()> {
-    tx.execute(USED, params![used.workspace, key, used.at])
+pub(super) async fn write_use(tx: &mut Tx<System>, key: ApiKeyId, used: Use<WorkspaceId>) -> Result<()> {
+    tx.execute(USED, params![used.place, key, used.at])
         .await
         .map(drop)
 }

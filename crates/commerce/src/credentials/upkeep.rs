@@ -7,15 +7,16 @@ use storage::cache::Notice;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::known::{CHANGED, KnownKeys};
+use super::{KeyRow, KnownKeys};
 
 const WRITE_INTERVAL: Duration = Duration::from_secs(10);
 
-pub(super) async fn run(app: App, stop: CancellationToken) {
-    let Ok(known) = app.service::<KnownKeys>() else {
+/// The task of one kind of keys.
+pub(crate) async fn run<R: KeyRow>(app: App, stop: CancellationToken) {
+    let Ok(known) = app.service::<KnownKeys<R>>() else {
         return;
     };
-    let mut changes = app.cache().subscribe(CHANGED).await;
+    let mut changes = app.cache().subscribe(R::CHANGED).await;
     let mut writes = interval(WRITE_INTERVAL);
     writes.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -26,14 +27,14 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
                 Some(Notice::Missed) => known.forget_all(),
                 None => break,
             },
-            _ = writes.tick() => write(&app).await,
+            _ = writes.tick() => write::<R>(&app).await,
         }
     }
-    write(&app).await;
+    write::<R>(&app).await;
 }
 
-async fn write(app: &App) {
-    if let Err(error) = super::write_uses(app).await {
-        tracing::debug!(%error, "when API keys were last used could not be written; later uses will be");
+async fn write<R: KeyRow>(app: &App) {
+    if let Err(error) = R::write_uses(app).await {
+        tracing::debug!(%error, "when keys were last used could not be written; later uses will be");
     }
 }

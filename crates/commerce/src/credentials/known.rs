@@ -11,38 +11,34 @@ use bytes::Bytes;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use runtime::App;
-use storage::cache::Channel;
-use types::id::ApiKeyId;
+use types::Id;
 
-use super::store::Found;
-
-/// Tells every node the id of a key that has changed.
-pub(super) const CHANGED: Channel = Channel::new("api_keys");
+use super::KeyRow;
 
 const MAX_AGE: Duration = Duration::from_secs(1);
 const MAX_KNOWN: u64 = 10_000;
 
 /// A key as it was read at some moment.
-pub(super) struct KnownKey {
-    pub found: Found,
+pub(crate) struct KnownKey<R> {
+    pub(crate) row: R,
     read_at: Instant,
 }
 
-/// The keys that this node knows.
-pub(super) struct KnownKeys {
-    keys: Cache<ApiKeyId, Arc<KnownKey>>,
+/// The keys of a kind that this node knows.
+pub(crate) struct KnownKeys<R: KeyRow> {
+    keys: Cache<Id<R::Kind>, Arc<KnownKey<R>>>,
     /// How often something was forgotten: what was read before the last time may be out of date.
     forgotten: AtomicU64,
 }
 
 /// Taken before a key is read, so that its age is counted from there and a change in between is noticed.
 #[derive(Clone, Copy)]
-pub(super) struct Moment {
+pub(crate) struct Moment {
     at: Instant,
     forgotten: u64,
 }
 
-impl Default for KnownKeys {
+impl<R: KeyRow> Default for KnownKeys<R> {
     fn default() -> Self {
         let keys = Cache::builder()
             .max_capacity(MAX_KNOWN)
@@ -56,14 +52,14 @@ impl Default for KnownKeys {
     }
 }
 
-impl KnownKeys {
-    pub(super) fn find(&self, id: ApiKeyId) -> Option<Arc<KnownKey>> {
+impl<R: KeyRow> KnownKeys<R> {
+    pub(crate) fn find(&self, id: Id<R::Kind>) -> Option<Arc<KnownKey<R>>> {
         self.keys
             .get(&id)
             .filter(|known| known.read_at.elapsed() < MAX_AGE)
     }
 
-    pub(super) fn moment(&self) -> Moment {
+    pub(crate) fn moment(&self) -> Moment {
         Moment {
             forgotten: self.forgotten.load(Ordering::SeqCst),
             at: Instant::now(),
@@ -71,10 +67,10 @@ impl KnownKeys {
     }
 
     /// Remembers a key that was read after `moment` and whose secret was shown.
-    pub(super) fn remember(&self, found: Found, moment: Moment) -> Arc<KnownKey> {
-        let id = found.key.id;
+    pub(crate) fn remember(&self, row: R, moment: Moment) -> Arc<KnownKey<R>> {
+        let id = row.id();
         let known = Arc::new(KnownKey {
-            found,
+            row,
             read_at: moment.at,
         });
         self.keys.insert(id, known.clone());
@@ -85,7 +81,7 @@ impl KnownKeys {
         known
     }
 
-    pub(super) fn forget(&self, id: ApiKeyId) {
+    pub(crate) fn forget(&self, id: Id<R::Kind>) {
         self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.keys.invalidate(&id);
     }
@@ -105,79 +101,67 @@ impl KnownKeys {
             None => self.forget_all(),
         }
     }
-}
 
-/// Tells the other nodes that a key has changed. Should it not reach them, they find out within a second.
-pub(super) async fn announce(app: &App, id: ApiKeyId) {
-    let message = Bytes::from(id.to_string());
-    if let Err(error) = app.cache().publish(CHANGED, message).await {
-        tracing::debug!(%error, api_key = %id, "the other nodes were not told that an API key has changed");
+    /// Tells the other nodes that a key has changed. Should it not reach them, they find out within a second.
+    pub(crate) async fn announce(&self, app: &App, id: Id<R::Kind>) {
+        let message = Bytes::from(id.to_string());
+        if let Err(error) = app.cache().publish(R::CHANGED, message).await {
+            tracing::debug!(%error, key = %id, "the other nodes were not told that a key has changed");
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use types::id::{SealingKeyId, WorkspaceId};
-    use types::{Mode, Timestamp};
+    use storage::cache::Channel;
+    use types::Result;
+    use types::id::{ApiKey, ApiKeyId};
 
     use super::*;
-    use crate::api_keys::secret::StoredSecret;
-    use crate::api_keys::{ApiKey, ApiKeyKind};
 
-    fn found() -> Found {
-        Found {
-            workspace: WorkspaceId::generate(),
-            key: ApiKey {
-                id: ApiKeyId::generate(),
-                platform: None,
-                mode: Mode::Live,
-                kind: ApiKeyKind::Secret,
-                name: "a".to_owned(),
-                hint: String::new(),
-                scopes: Vec::new(),
-                created_by: "operator".to_owned(),
-                created_at: Timestamp::EPOCH,
-                expires_at: None,
-                revoked_at: None,
-                rotated_to: None,
-                last_used_at: None,
-            },
-            secret: StoredSecret {
-                hash: vec![0; 32],
-                pepper: SealingKeyId::generate(),
-            },
-            platform_archived: false,
+    struct Key(ApiKeyId);
+
+    impl KeyRow for Key {
+        type Kind = ApiKey;
+        const CHANGED: Channel = Channel::new("keys_of_a_test");
+
+        fn id(&self) -> ApiKeyId {
+            self.0
         }
+
+        async fn write_uses(_: &App) -> Result<()> {
+            Ok(())
+        }
+    }
+
+    fn known() -> KnownKeys<Key> {
+        KnownKeys::default()
     }
 
     #[test]
     fn a_change_while_the_key_is_read_keeps_it_unknown() {
-        let known = KnownKeys::default();
-        let (moment, found) = (known.moment(), found());
-        let id = found.key.id;
+        let (known, id) = (known(), ApiKeyId::generate());
+        let moment = known.moment();
         known.forget(id);
-        known.remember(found, moment);
+        known.remember(Key(id), moment);
         assert!(known.find(id).is_none());
     }
 
     #[test]
     fn the_age_counts_from_before_the_read() {
-        let known = KnownKeys::default();
-        let found = found();
-        let id = found.key.id;
+        let (known, id) = (known(), ApiKeyId::generate());
         let mut moment = known.moment();
         moment.at -= MAX_AGE;
-        known.remember(found, moment);
+        known.remember(Key(id), moment);
         assert!(known.find(id).is_none());
     }
 
     #[test]
     fn another_node_s_word_is_enough() {
-        let known = KnownKeys::default();
-        let (one, other) = (found(), found());
-        let (a, b) = (one.key.id, other.key.id);
-        known.remember(one, known.moment());
-        known.remember(other, known.moment());
+        let known = known();
+        let (a, b) = (ApiKeyId::generate(), ApiKeyId::generate());
+        known.remember(Key(a), known.moment());
+        known.remember(Key(b), known.moment());
         known.hear(a.to_string().as_bytes());
         assert!(known.find(a).is_none() && known.find(b).is_some());
         known.hear(b"\xff");
