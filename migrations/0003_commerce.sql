@@ -47,6 +47,8 @@ CREATE TABLE features (
     aggregation text,
     scale bigint,
     period text,
+    -- Names by which its usage can be broken down, as a JSON array. Never changed.
+    dimensions text NOT NULL,
     created_at bigint NOT NULL,
     archived_at bigint,
     PRIMARY KEY (workspace_id, platform_id, mode, feature_id),
@@ -135,6 +137,8 @@ CREATE TABLE customers (
     -- Where the customer's periods begin: a local date and time, and the zone it is in.
     anchor_first text NOT NULL,
     anchor_zone text NOT NULL,
+    -- Raised by whatever changes what the customer may use, so that who remembers it knows when to look again.
+    version bigint NOT NULL,
     created_at bigint NOT NULL,
     archived_at bigint,
     PRIMARY KEY (workspace_id, platform_id, mode, customer_id),
@@ -217,6 +221,8 @@ CREATE TABLE gates (
     PRIMARY KEY (workspace_id, feature_key)
 );
 
+-- Written by the group commit alone, which has found the customer and the feature in the same transaction: references would
+-- cost it a lookup and a lock a row.
 CREATE TABLE counters (
     workspace_id uuid NOT NULL,
     platform_id uuid NOT NULL,
@@ -234,10 +240,46 @@ CREATE TABLE counters (
     ring text,
     version bigint NOT NULL,
     updated_at bigint NOT NULL,
-    PRIMARY KEY (workspace_id, platform_id, mode, subject_kind, subject_id, feature_id, period_start),
-    FOREIGN KEY (workspace_id, platform_id, mode, feature_id)
-        REFERENCES features (workspace_id, platform_id, mode, feature_id)
+    PRIMARY KEY (workspace_id, platform_id, mode, subject_kind, subject_id, feature_id, period_start)
 );
+
+-- Who a unique count has counted: `member` is a hash of 16 bytes.
+CREATE TABLE counter_members (
+    workspace_id uuid NOT NULL,
+    platform_id uuid NOT NULL,
+    mode text NOT NULL,
+    subject_kind text NOT NULL,
+    subject_id uuid NOT NULL,
+    feature_id uuid NOT NULL,
+    period_start bigint NOT NULL,
+    member bytea NOT NULL,
+    PRIMARY KEY (workspace_id, platform_id, mode, subject_kind, subject_id, feature_id, period_start, member)
+);
+
+-- Units that are reserved until they are settled or given back.
+CREATE TABLE holds (
+    workspace_id uuid NOT NULL,
+    platform_id uuid NOT NULL,
+    mode text NOT NULL,
+    hold_id uuid NOT NULL,
+    customer_id uuid NOT NULL,
+    end_user_id uuid,
+    feature_id uuid NOT NULL,
+    dimensions text NOT NULL,
+    status text NOT NULL,
+    amount bigint NOT NULL,
+    settled bigint NOT NULL,
+    overrun bigint NOT NULL,
+    -- What is held on each counter, as JSON.
+    parts text NOT NULL,
+    -- The charges of the request, as JSON: what is used beyond the hold is charged to them.
+    charges text NOT NULL,
+    created_at bigint NOT NULL,
+    expires_at bigint NOT NULL,
+    PRIMARY KEY (workspace_id, platform_id, mode, hold_id)
+);
+CREATE INDEX holds_customer ON holds (workspace_id, platform_id, mode, customer_id, hold_id);
+CREATE INDEX holds_open ON holds (expires_at) WHERE status = 'open';
 
 CREATE TABLE usage_events (
     workspace_id uuid NOT NULL,
@@ -247,27 +289,42 @@ CREATE TABLE usage_events (
     customer_id uuid NOT NULL,
     end_user_id uuid,
     feature_id uuid NOT NULL,
+    -- What it added; of a largest or latest value, the value.
     amount bigint NOT NULL,
+    -- Values of the feature's dimensions, as JSON with sorted names; empty for none.
+    dimensions text NOT NULL,
     source text NOT NULL,
     occurred_at bigint NOT NULL,
     received_at bigint NOT NULL,
     usage_batch_id uuid NOT NULL,
-    outcome text NOT NULL,
-    PRIMARY KEY (workspace_id, platform_id, mode, usage_event_id),
-    FOREIGN KEY (workspace_id, platform_id, mode, customer_id)
-        REFERENCES customers (workspace_id, platform_id, mode, customer_id)
+    -- Of a correction: the event that it takes back from. Of a settlement: the hold.
+    about uuid,
+    -- Who paid for it, counter by counter, as JSON: what a correction gives back to.
+    charged text NOT NULL,
+    PRIMARY KEY (workspace_id, platform_id, mode, usage_event_id)
 );
 CREATE INDEX usage_events_customer ON usage_events (workspace_id, platform_id, mode, customer_id, usage_event_id);
 CREATE INDEX usage_events_time ON usage_events (workspace_id, platform_id, mode, feature_id, occurred_at);
 
--- A granted outcome under the caller's idempotency key, to be answered again.
+-- Every value that a dimension has had: there are at most so many.
+CREATE TABLE dimension_values (
+    workspace_id uuid NOT NULL,
+    platform_id uuid NOT NULL,
+    mode text NOT NULL,
+    feature_id uuid NOT NULL,
+    dimension text NOT NULL,
+    dimension_value text NOT NULL,
+    first_seen_at bigint NOT NULL,
+    PRIMARY KEY (workspace_id, platform_id, mode, feature_id, dimension, dimension_value)
+);
+
+-- What was granted under the caller's idempotency key, to be answered again.
 CREATE TABLE usage_replays (
     workspace_id uuid NOT NULL,
     platform_id uuid NOT NULL,
     mode text NOT NULL,
     idempotency_key text NOT NULL,
     fingerprint bytea NOT NULL,
-    usage_event_id uuid NOT NULL,
     outcome text NOT NULL,
     created_at bigint NOT NULL,
     PRIMARY KEY (workspace_id, platform_id, mode, idempotency_key)
@@ -281,7 +338,8 @@ CREATE TABLE usage_batches (
     committed_at bigint NOT NULL
 );
 
--- Usage by hour, for charts and reports: the fold of the events.
+-- Usage by hour and by day (UTC), for charts and reports: folds of the events, which rebuilding them gives again. `amount`
+-- adds up, `highest` and `latest` are of single events; the latest is that of the greatest `latest_at`, then event id.
 CREATE TABLE usage_hours (
     workspace_id uuid NOT NULL,
     platform_id uuid NOT NULL,
@@ -289,8 +347,31 @@ CREATE TABLE usage_hours (
     feature_id uuid NOT NULL,
     customer_id uuid NOT NULL,
     hour_at bigint NOT NULL,
+    dimensions text NOT NULL,
     amount bigint NOT NULL,
     events bigint NOT NULL,
-    PRIMARY KEY (workspace_id, platform_id, mode, feature_id, customer_id, hour_at)
+    highest bigint NOT NULL,
+    latest bigint NOT NULL,
+    latest_at bigint NOT NULL,
+    latest_event uuid NOT NULL,
+    PRIMARY KEY (workspace_id, platform_id, mode, feature_id, customer_id, hour_at, dimensions)
 );
 CREATE INDEX usage_hours_time ON usage_hours (workspace_id, platform_id, mode, hour_at);
+
+CREATE TABLE usage_days (
+    workspace_id uuid NOT NULL,
+    platform_id uuid NOT NULL,
+    mode text NOT NULL,
+    feature_id uuid NOT NULL,
+    customer_id uuid NOT NULL,
+    day_at bigint NOT NULL,
+    dimensions text NOT NULL,
+    amount bigint NOT NULL,
+    events bigint NOT NULL,
+    highest bigint NOT NULL,
+    latest bigint NOT NULL,
+    latest_at bigint NOT NULL,
+    latest_event uuid NOT NULL,
+    PRIMARY KEY (workspace_id, platform_id, mode, feature_id, customer_id, day_at, dimensions)
+);
+CREATE INDEX usage_days_time ON usage_days (workspace_id, platform_id, mode, day_at);

@@ -9,11 +9,14 @@ pub mod customers;
 pub mod entitlements;
 pub mod features;
 pub mod gates;
+pub mod grants;
 mod key;
+mod numbered;
 pub mod overrides;
 mod patch;
 pub mod plans;
 pub mod platforms;
+pub mod rate_limits;
 mod shop;
 pub mod subscriptions;
 mod tables;
@@ -41,6 +44,8 @@ pub fn module() -> Module {
         .merge(customers::routes())
         .merge(subscriptions::routes())
         .merge(overrides::routes())
+        .merge(grants::routes())
+        .merge(rate_limits::routes())
         .merge(entitlements::routes());
     module.self_idempotent_routes = usage::routes();
     module.permissions = &[
@@ -58,5 +63,7 @@ pub fn module() -> Module {
         .tasks
         .push(|app, stop| Box::pin(usage::run_upkeep(app, stop)));
     module.tables = TABLES;
-    gates::register(api_keys::register(module))
+    gates::register(api_keys::register(grants::register(rate_limits::register(
+        module,
+    ))))
 }

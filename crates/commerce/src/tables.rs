@@ -15,8 +15,12 @@ pub const TABLES: &[Table] = &[
     personal("end_users"),
     owned("subscriptions"),
     owned("overrides"),
+    owned("grants"),
+    owned("rate_limits"),
     owned("gates"),
     owned("counters"),
+    owned("counter_members"),
+    owned("holds"),
     Table {
         name: "usage_events",
         class: Class::Tenant,
@@ -35,7 +39,9 @@ pub const TABLES: &[Table] = &[
         retention: Retention::Days(1),
         erasure: Erasure::NotPersonal,
     },
+    owned("dimension_values"),
     owned("usage_hours"),
+    owned("usage_days"),
 ];
 
 const fn owned(name: &'static str) -> Table {

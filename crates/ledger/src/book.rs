@@ -119,10 +119,11 @@ impl Book {
         self.rows.absorb(changes);
     }
 
-    /// Forgets every row of the database, so that the next batch loads (and locks) its own. Rate limits stay.
-    pub fn forget_rows(&mut self) {
+    /// Takes the rows of another book in place of its own: those that the next batch has loaded (and locked). Rate limits
+    /// stay.
+    pub fn replace_rows(&mut self, rows: Book) {
         let rates = std::mem::take(&mut self.rows.rates);
-        *self = Book::default();
+        *self = rows;
         self.rows.rates = rates;
     }
 

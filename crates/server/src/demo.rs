@@ -99,6 +99,7 @@ async fn define(app: &App, shop: &ShopCaller) -> Result<()> {
             rolling_secs: None,
             rolling_buckets: None,
         }),
+        dimensions: Vec::new(),
     };
     features::create(app, shop, &calls).await?;
     let alerts = NewFeature {
@@ -107,6 +108,7 @@ async fn define(app: &App, shop: &ShopCaller) -> Result<()> {
         kind: FeatureKind::Boolean,
         unit: None,
         meter: None,
+        dimensions: Vec::new(),
     };
     features::create(app, shop, &alerts).await?;
     plans::create_group(app, shop, "main", "Main").await?;
@@ -185,13 +187,7 @@ async fn use_it(app: &App, shop: &ShopCaller) -> Result<()> {
     for some in calls.chunks(TOGETHER) {
         let mut waiting = Vec::new();
         for (ago, customer) in some {
-            let input = NewUsage {
-                customer: customer.parse()?,
-                end_user: None,
-                feature: "calls".to_owned(),
-                amount: None,
-                idempotency_key: None,
-            };
+            let input = NewUsage::one(customer.parse()?, "calls");
             waiting.push(usage::consume_at(app, shop, input, now - *ago));
         }
         // Together, so that they share their commits.

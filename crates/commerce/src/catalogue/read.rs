@@ -144,6 +144,7 @@ impl FeatureForm {
             kind: self.kind,
             unit: self.unit,
             meter: self.meter,
+            dimensions: Vec::new(),
         }
     }
 }

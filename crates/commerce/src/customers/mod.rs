@@ -24,6 +24,7 @@ pub use self::reference::{CustomerRef, EndUserRef, MAX_EXTERNAL_ID_CHARS, Refere
 pub use self::rules::{
     MAX_EMAIL_CHARS, MAX_METADATA_ENTRIES, MAX_METADATA_KEY_CHARS, MAX_METADATA_VALUE_CHARS, MAX_NAME_CHARS,
 };
+pub(crate) use self::store::touch;
 
 use crate::patch::present;
 use crate::subscriptions;

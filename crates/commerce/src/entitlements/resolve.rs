@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use ledger::Limit;
 use storage::{Scope, Tx};
 use types::id::{CustomerId, FeatureId, OverrideId, PlanGroupId, PlanId, SubscriptionId};
-use types::{Result, Timestamp};
+use types::{Error, Result, Timestamp};
 
 use super::store;
 use crate::Shop;
@@ -77,20 +77,49 @@ pub(crate) async fn resolve<S: Scope>(
     Ok(choose(standing, plans, now))
 }
 
+/// A plan that a customer has, and what it gives. Its `limit` is of no feature.
+pub(super) type RunningPlan = (PlanSource, HashMap<FeatureId, Limit>);
+
 /// Everything that decides what a customer gets, of all features at once.
+#[derive(Debug)]
 pub(crate) struct Holdings {
     pub(super) overrides: HashMap<FeatureId, OverrideSource>,
-    /// The running plans in the order of their groups' keys, each with what it gives.
-    pub(super) plans: Vec<(PlanSource, HashMap<FeatureId, Limit>)>,
+    /// The running plans in the order of their groups' keys.
+    pub(super) plans: Vec<RunningPlan>,
 }
 
 impl Holdings {
-    /// Two statements.
     pub(crate) async fn load<S: Scope>(tx: &mut Tx<S>, shop: Shop, customer: CustomerId) -> Result<Holdings> {
-        Ok(Holdings {
-            overrides: store::standing_overrides(tx, shop, customer).await?,
-            plans: store::running_plans_in_full(tx, shop, customer).await?,
-        })
+        let loaded = Holdings::load_all(tx, &[(shop, customer)]).await?.pop();
+        loaded.ok_or_else(|| Error::internal("no holdings were loaded for a customer"))
+    }
+
+    /// Those of each customer, in their order. Two statements.
+    pub(crate) async fn load_all<S: Scope>(
+        tx: &mut Tx<S>,
+        customers: &[(Shop, CustomerId)],
+    ) -> Result<Vec<Holdings>> {
+        let overrides = store::standing_overrides(tx, customers).await?;
+        let plans = store::running_plans_in_full(tx, customers).await?;
+        let holdings = overrides.into_iter().zip(plans);
+        Ok(holdings
+            .map(|(overrides, plans)| Holdings { overrides, plans })
+            .collect())
+    }
+
+    /// The limit that [`Holdings::resolve`] finds.
+    pub(crate) fn limit(&self, feature: FeatureId, now: Timestamp) -> Option<&Limit> {
+        let standing = self.overrides.get(&feature);
+        if let Some(decisive) = standing.filter(|standing| !standing.has_expired(now)) {
+            return decisive.limit.as_ref();
+        }
+        let limits = self.plans.iter().filter_map(|(_, gives)| gives.get(&feature));
+        most_generous(limits, |limit| limit)
+    }
+
+    /// The plans that the customer has.
+    pub(crate) fn plans(&self) -> impl Iterator<Item = PlanId> {
+        self.plans.iter().map(|(plan, _)| plan.plan)
     }
 
     /// As [`resolve`].
@@ -110,8 +139,9 @@ fn choose(standing: Option<OverrideSource>, plans: Vec<PlanSource>, now: Timesta
         .clone()
         .filter(|standing| !standing.has_expired(now))
         .map(Source::Override);
+    let giving = plans.iter().filter_map(|plan| Some((plan, plan.limit.as_ref()?)));
     let source = decisive
-        .or_else(|| most_generous(&plans).cloned().map(Source::Plan))
+        .or_else(|| most_generous(giving, |(_, limit)| limit).map(|(plan, _)| Source::Plan(plan.clone())))
         .unwrap_or(Source::Nothing);
     let mut considered: Vec<Source> = standing.map(Source::Override).into_iter().collect();
     considered.extend(plans.into_iter().map(Source::Plan));
@@ -125,14 +155,15 @@ fn choose(standing: Option<OverrideSource>, plans: Vec<PlanSource>, now: Timesta
     }
 }
 
-fn most_generous(plans: &[PlanSource]) -> Option<&PlanSource> {
-    // `max_by_key` keeps the last of equals: backwards, that is the first.
-    plans
-        .iter()
-        .rev()
-        .filter_map(|plan| Some((plan, generosity(plan.limit.as_ref()?))))
-        .max_by_key(|(_, generosity)| *generosity)
-        .map(|(plan, _)| plan)
+/// The one with the most generous limit; between equals, the first.
+fn most_generous<'a, T: Copy>(of: impl Iterator<Item = T>, limit: impl Fn(T) -> &'a Limit) -> Option<T> {
+    of.reduce(|best, next| {
+        if generosity(limit(next)) > generosity(limit(best)) {
+            next
+        } else {
+            best
+        }
+    })
 }
 
 /// Grows with what is included; overage is not.

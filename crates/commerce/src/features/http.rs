@@ -35,6 +35,10 @@ struct FeatureCreate {
     unit: Option<String>,
     /// How it counts: for the kind metered, and for no other.
     meter: Option<MeterForm>,
+    /// Names by which its usage can be broken down, such as `model`: for the kind metered. Never change.
+    #[serde(default)]
+    #[schema(max_items = 8)]
+    dimensions: Vec<String>,
 }
 
 /// What of a feature changes; what is absent stays.
@@ -78,6 +82,7 @@ async fn create(
         kind: body.kind,
         unit: body.unit,
         meter: body.meter,
+        dimensions: body.dimensions,
     };
     Ok(Created(super::create(&app, &caller, &new).await?))
 }

@@ -23,6 +23,8 @@ use crate::{Shop, ShopCaller, catalogue};
 
 const MAX_NAME_CHARS: usize = 200;
 const MAX_UNIT_CHARS: usize = 40;
+/// The most names by which one feature's usage can be broken down.
+pub const MAX_DIMENSIONS: usize = 8;
 
 /// What plans speak of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -38,6 +40,8 @@ pub struct Feature {
     #[serde(with = "meter::optional")]
     #[schema(value_type = Option<MeterForm>)]
     pub meter: Option<Meter>,
+    /// Names by which its usage can be broken down, such as `model`.
+    pub dimensions: Vec<String>,
     pub created_at: Timestamp,
     /// An archived feature stays in the plan versions that have it; new ones cannot name it.
     pub archived_at: Option<Timestamp>,
@@ -64,6 +68,8 @@ pub struct NewFeature {
     pub unit: Option<String>,
     /// For a metered feature, and for no other.
     pub meter: Option<MeterForm>,
+    /// For a metered feature: at most [`MAX_DIMENSIONS`] names.
+    pub dimensions: Vec<String>,
 }
 
 /// What of a feature changes; what is none stays.
@@ -118,9 +124,32 @@ impl NewFeature {
             kind: self.kind,
             unit: self.unit.clone(),
             meter,
+            dimensions: self.checked_dimensions()?,
             created_at: now,
             archived_at: None,
         })
+    }
+
+    fn checked_dimensions(&self) -> Result<Vec<String>> {
+        if self.kind != FeatureKind::Metered && !self.dimensions.is_empty() {
+            return Err(Error::invalid("dimensions", "belong to the kind metered"));
+        }
+        if self.dimensions.len() > MAX_DIMENSIONS {
+            return Err(Error::invalid(
+                "dimensions",
+                format!("at most {MAX_DIMENSIONS} names"),
+            ));
+        }
+        let mut names = self.dimensions.clone();
+        for (place, name) in names.iter().enumerate() {
+            check_key(&format!("dimensions[{place}]"), name)?;
+        }
+        names.sort_unstable();
+        names.dedup();
+        if names.len() < self.dimensions.len() {
+            return Err(Error::invalid("dimensions", "names one twice"));
+        }
+        Ok(names)
     }
 }
 

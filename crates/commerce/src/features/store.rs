@@ -8,12 +8,12 @@ use types::id::FeatureId;
 use types::{Error, Page, PageRequest, Result};
 
 use super::{Feature, FeatureKind};
-use crate::{Shop, cursor};
+use crate::{Shop, cursor, numbered};
 
 const INSERT: &str =
     "INSERT INTO features (workspace_id, platform_id, mode, feature_id, feature_key, name, kind, unit,
-        aggregation, scale, period, created_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING";
+        aggregation, scale, period, dimensions, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING";
 
 /// False, when the shop has a feature with this key already.
 pub(crate) async fn insert(tx: &mut Tx<Tenant>, shop: Shop, feature: &Feature) -> Result<bool> {
@@ -30,6 +30,7 @@ pub(crate) async fn insert(tx: &mut Tx<Tenant>, shop: Shop, feature: &Feature) -
         meter.map(|meter| text(&meter.aggregation)).transpose()?,
         meter.map(|meter| i64::from(meter.scale.places())),
         meter.map(|meter| text(&meter.period)).transpose()?,
+        text(&feature.dimensions)?,
         feature.created_at,
     ];
     Ok(tx.execute(INSERT, params).await? == 1)
@@ -53,6 +54,23 @@ pub async fn by_key<S: Scope>(tx: &mut Tx<S>, shop: Shop, key: &str) -> Result<O
     let params = params![shop.workspace, shop.platform, shop.mode, key];
     let row = tx.fetch_optional(FIND_BY_KEY, params).await?;
     row.as_ref().map(feature).transpose()
+}
+
+const KEYS: &str = "WITH k (n, workspace_id, platform_id, mode, feature_key) AS (VALUES";
+const BY_KEYS: &str = ") SELECT k.n, f.* FROM k CROSS JOIN features f
+    WHERE f.workspace_id = k.workspace_id AND f.platform_id = k.platform_id AND f.mode = k.mode
+        AND f.feature_key = k.feature_key";
+
+/// As [`by_key`], for many.
+pub(crate) async fn by_keys<S: Scope>(
+    tx: &mut Tx<S>,
+    features: &[(Shop, &str)],
+) -> Result<Vec<Option<Feature>>> {
+    let keys = numbered::rows(features, |(shop, key)| {
+        params![shop.workspace, shop.platform, shop.mode, *key]
+    });
+    let rows = tx.fetch_rows(KEYS, keys, BY_KEYS).await?;
+    numbered::found(features.len(), &rows, feature)
 }
 
 const LIST: &str = "SELECT * FROM features
@@ -127,6 +145,7 @@ pub(crate) fn feature(row: &Row) -> Result<Feature> {
         kind,
         unit: row.get("unit")?,
         meter,
+        dimensions: from_text(&row.get::<String>("dimensions")?)?,
         created_at: row.get("created_at")?,
         archived_at: row.get("archived_at")?,
     })

@@ -18,6 +18,7 @@ use types::{Result, Timestamp};
 pub(crate) use self::enrol::become_customer;
 pub use self::enrol::enrol;
 pub use self::project::project;
+pub(crate) use self::store::limits_of;
 pub use self::store::{GateRow, limit_of};
 
 use crate::catalogue;

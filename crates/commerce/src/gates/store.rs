@@ -4,6 +4,8 @@ use storage::{Row, Scope, System, Tenant, Tx, dialect, params};
 use types::id::WorkspaceId;
 use types::{Result, Timestamp};
 
+use crate::numbered;
+
 /// What a workspace gets of one of platform zero's features.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateRow {
@@ -27,6 +29,21 @@ pub async fn limit_of<S: Scope>(
         .fetch_optional(LIMIT_OF, params![workspace, feature_key])
         .await?;
     row.as_ref().map(gate).transpose()
+}
+
+const WORKSPACES: &str = "WITH k (n, workspace_id, feature_key) AS (VALUES";
+const LIMITS_OF: &str = ") SELECT k.n, g.feature_key, g.amount, g.plan_key FROM k CROSS JOIN gates g
+    WHERE g.workspace_id = k.workspace_id AND g.feature_key = k.feature_key";
+
+/// As [`limit_of`], for many workspaces.
+pub(crate) async fn limits_of<S: Scope>(
+    tx: &mut Tx<S>,
+    workspaces: &[WorkspaceId],
+    feature_key: &str,
+) -> Result<Vec<Option<GateRow>>> {
+    let keys = numbered::rows(workspaces, |workspace| params![*workspace, feature_key]);
+    let rows = tx.fetch_rows(WORKSPACES, keys, LIMITS_OF).await?;
+    numbered::found(workspaces.len(), &rows, gate)
 }
 
 const LOCK: &str =

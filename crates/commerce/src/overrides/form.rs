@@ -87,6 +87,7 @@ mod tests {
             kind,
             unit: None,
             meter: (kind == FeatureKind::Metered).then(|| Meter::calls(PeriodKind::Month)),
+            dimensions: Vec::new(),
             created_at: Timestamp::EPOCH,
             archived_at: None,
         };

@@ -109,6 +109,7 @@ pub async fn create(app: &App, caller: &ShopCaller, new: &OverrideCreate) -> Res
             }
             let created = Override::new(new, customer.id, &feature, limit.as_ref(), now);
             store::insert(&mut tx, shop, &created, limit.as_ref()).await?;
+            customers::touch(&mut tx, shop, customer.id).await?;
             let entry = audit::NewEntry::new("override.create", "override", created.id)
                 .with_reason(&created.reason)
                 .with_detail("customer", customer.id.to_string())
@@ -187,6 +188,7 @@ async fn take_away(
 ) -> Result<Override> {
     standing.removed_at = Some(now);
     store::set_removed(tx, caller.shop, standing.id, now).await?;
+    customers::touch(tx, caller.shop, standing.customer).await?;
     let entry = audit::NewEntry::new("override.remove", "override", standing.id)
         .with_reason(reason)
         .with_detail("customer", standing.customer.to_string())

@@ -199,6 +199,7 @@ mod tests {
             kind,
             unit: None,
             meter: meter.map(|json| serde_json::from_str::<MeterForm>(json).unwrap()),
+            dimensions: Vec::new(),
         };
         new.check(Timestamp::EPOCH).unwrap()
     }

@@ -141,6 +141,7 @@ async fn start(
         ended_at: None,
     };
     store::insert(tx, caller.shop, &subscription).await?;
+    customers::touch(tx, caller.shop, customer).await?;
     let entry = audit::NewEntry::new("subscription.create", "subscription", subscription.id)
         .with_detail("customer", customer.to_string())
         .with_detail("plan", subscription.plan_id.to_string())
@@ -163,6 +164,7 @@ async fn finish(
 ) -> Result<Subscription> {
     subscription.ended_at = Some(now);
     store::set_ended(tx, caller.shop, subscription.id, now).await?;
+    customers::touch(tx, caller.shop, subscription.customer).await?;
     let entry = audit::NewEntry::new("subscription.end", "subscription", subscription.id)
         .with_detail("customer", subscription.customer.to_string());
     audit::record(tx, &caller.caller, entry, now).await?;

@@ -1,59 +1,63 @@
 //! What a consume would be answered.
 
-use ledger::{Book, Decision};
 use runtime::App;
-use types::{Error, Result, Timestamp};
+use types::{Error, Result};
 
-use super::commit::{gate_refusal, system};
+use super::Usage;
+use super::commit::{
+    self, Answer, Committer, Purpose, Ready, ReadyUse, Rules, Stage, Used, Wanted, gate_refusal, load_book,
+    prepare, system,
+};
 use super::order::Order;
-use super::resolve::{Memory, Resolved};
-use super::{Usage, store};
 
-/// Decides an order on the counters as they stand, without effect.
-pub(super) async fn run(app: &App, order: &Order, now: Timestamp) -> Result<Usage> {
+/// Decides an order on the counters as they stand, without effect. Rate limits are left aside: to ask is not to call.
+pub(super) async fn run(app: &App, order: Order) -> Result<Usage> {
+    let committer = app.service::<Committer>()?;
+    let memory = &committer.desk().memory;
+    let (now, orders) = (app.now(), &[order]);
     app.db()
         .of(system(app))
         .read(|mut tx| async move {
-            let ready = match Memory::of_check().resolve(&mut tx, order, now).await? {
-                Resolved::Open(ready) => ready,
-                Resolved::Unready(refusal) => return Err(refusal),
-                Resolved::Refused {
-                    customer,
-                    scale,
-                    units,
-                    code,
-                } => {
-                    let decision = Decision::refused(code, now);
-                    return Ok(Usage::from_decision(order, customer, scale, &decision, units));
-                }
+            let config = commit::load(&mut tx, memory, orders, Purpose::Check, now).await?;
+            let order = &orders[0];
+            let ready = match prepare(order, &config, &Rules::new()) {
+                Stage::Open(ready) => *ready,
+                Stage::Done(answer) => return usage_of(*answer),
             };
-            let mut book = Book::new();
-            for key in ready.counters() {
-                let state = store::read_counter(&mut tx, &key).await?;
-                book.load_counter(key, state);
-            }
-            if let Some(gate) = &ready.gate {
-                let decision = ledger::check(&book, &gate.request, now).map_err(Error::internal)?;
-                if !decision.is_granted() {
-                    return Err(gate_refusal(&decision, &ready));
-                }
-            }
-            let mut decision = ledger::check(&book, &ready.request, now).map_err(Error::internal)?;
-            // The figures are those of now: what a check asks about has not happened.
-            decision.counters.clear();
-            for charge in &ready.request.charges {
-                decision
-                    .counters
-                    .push(charge.view(&book, now).map_err(Error::internal)?);
-            }
-            decision.warnings.clear();
-            Ok(Usage::from_decision(
-                order,
-                ready.customer,
-                ready.scale,
-                &decision,
-                ready.units,
-            ))
+            let wanted = Wanted::of([(order.shop, &ready)].into_iter());
+            let book = load_book(&mut tx, &wanted, &config, Purpose::Check).await?;
+            let Ready::Use(ready) = ready else {
+                return Err(Answer::unexpected());
+            };
+            decide(&book, &ready, order)
         })
         .await
+}
+
+fn decide(book: &ledger::Book, ready: &ReadyUse, order: &Order) -> Result<Usage> {
+    if let Some(gate) = &ready.gate {
+        let decision = ledger::check(book, &gate.request, order.at).map_err(Error::internal)?;
+        if !decision.is_granted() {
+            return Err(gate_refusal(&decision, &gate.plan));
+        }
+    }
+    let mut decision = ledger::check(book, &ready.request, order.at).map_err(Error::internal)?;
+    // The figures are those of now: what a check asks about has not happened.
+    decision.counters.clear();
+    for charge in &ready.request.charges {
+        decision
+            .counters
+            .push(charge.view(book, order.at).map_err(Error::internal)?);
+    }
+    decision.warnings.clear();
+    Used::decided(ready, &decision)
+        .usage
+        .ok_or_else(Answer::unexpected)
+}
+
+fn usage_of(answer: Result<Answer>) -> Result<Usage> {
+    match answer? {
+        Answer::Used(used) => used.usage.ok_or_else(Answer::unexpected),
+        _ => Err(Answer::unexpected()),
+    }
 }

@@ -9,33 +9,45 @@
 
 mod check;
 mod commit;
+mod corrections;
+mod holds;
 mod http;
 mod order;
-mod resolve;
 mod store;
 mod top;
 mod upkeep;
 
-use ledger::{Code, Decision, Scale};
+use std::collections::BTreeMap;
+
+use ledger::{Code, RateView, Scale};
 use runtime::{Actor, App};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use storage::{Scope, Tx};
 use types::id::{CustomerId, EndUserId, UsageEventId};
 use types::{Error, Page, PageRequest, Permission, Result, Timestamp};
 use utoipa::ToSchema;
 
 pub use self::commit::Committer;
-pub(crate) use self::commit::run;
+pub(crate) use self::commit::{LimitedBy, Used, run};
+pub use self::corrections::{Correction, NewCorrection, correct};
+pub use self::holds::{
+    Hold, HoldFilter, HoldStatusForm, NewReservation, NewSettlement, Reservation, Settlement, get_hold,
+    list_holds, release, reserve, settle,
+};
 pub(crate) use self::http::routes;
-pub use self::order::NewUsage;
+pub(crate) use self::order::Also;
+pub use self::order::{EventSource, NewUsage};
 pub use self::top::{TopCustomer, top_customers};
 pub(crate) use self::upkeep::run as run_upkeep;
-pub use self::upkeep::tidy;
+pub use self::upkeep::{expire_holds, tidy};
 
-use self::order::Order;
-use crate::ShopCaller;
+use self::commit::Answer;
+use self::order::{Order, Use, Verb, Work};
 use crate::amount::Amount;
-use crate::customers::CustomerRef;
+use crate::customers::{self, Customer, CustomerRef};
+use crate::features::{self, Feature};
+use crate::{Shop, ShopCaller};
 
 /// The answer to a consume or a check.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -52,9 +64,11 @@ pub struct Usage {
     pub amount: Amount,
     /// Used in the current period, this amount included when it was recorded.
     pub used: Amount,
+    /// Reserved by open holds.
+    pub held: Amount,
     /// What the plan includes in a period; null for no limit.
     pub limit: Option<Amount>,
-    /// What is left in the period; null for no limit.
+    /// What is left in the period, grants included; null for no limit.
     pub remaining: Option<Amount>,
     /// Used beyond the limit, where the plan allows that.
     pub overage: Amount,
@@ -64,6 +78,8 @@ pub struct Usage {
     pub retry_after_secs: Option<u64>,
     /// Shares of the limit, in percent, that this call was the first to reach.
     pub thresholds_reached: Vec<u16>,
+    /// The rate limits that the call came under.
+    pub rate_limits: Vec<RateLimitStanding>,
 }
 
 impl Usage {
@@ -99,37 +115,28 @@ impl Usage {
         }
         error
     }
+}
 
-    fn from_decision(
-        order: &Order,
-        customer: CustomerId,
-        scale: Scale,
-        decision: &Decision,
-        units: i64,
-    ) -> Self {
-        // The customer's counter is the last: an end user's stands before it.
-        let own = decision.counters.last();
-        let amount = |units: i64| Amount::from_units(units, scale);
-        let mine = own.map(|view| view.key);
-        Usage {
-            allowed: decision.is_granted(),
-            code: decision.code,
-            event: None,
-            customer,
-            feature: order.feature.clone(),
-            amount: amount(units),
-            used: amount(own.map_or(0, |view| view.used)),
-            limit: own.and_then(|view| view.limit).map(amount),
-            remaining: own.and_then(|view| view.remaining).map(amount),
-            overage: amount(own.map_or(0, |view| view.overage)),
-            reset_at: own.and_then(|view| view.reset_at),
-            retry_after_secs: decision.retry_after.map(|wait| wait.as_secs().max(1)),
-            thresholds_reached: decision
-                .warnings
-                .iter()
-                .filter(|warning| Some(warning.key) == mine)
-                .map(|warning| warning.threshold_percent)
-                .collect(),
+/// Where a rate limit stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RateLimitStanding {
+    /// The rate limit's id, or the name that a key gives it.
+    pub rate_limit: String,
+    /// The most calls at once.
+    pub burst: u32,
+    /// Calls that may be made now.
+    pub remaining: u32,
+    /// Seconds after which all of the burst is there again.
+    pub reset_after_secs: u64,
+}
+
+impl From<&RateView> for RateLimitStanding {
+    fn from(view: &RateView) -> Self {
+        RateLimitStanding {
+            rate_limit: view.name.clone(),
+            burst: view.burst,
+            remaining: view.remaining,
+            reset_after_secs: view.reset_after.as_micros().div_ceil(1_000_000) as u64,
         }
     }
 }
@@ -144,12 +151,13 @@ pub struct Consumed {
 /// Records usage if the quota has room for all of it.
 ///
 /// # Errors
-/// A refusal says why with its code: `quota_exceeded`, `feature_not_in_plan`, `plan_limit_reached` (the workspace's own plan),
-/// `customer_archived`. `outcome_unknown` asks for a retry under the same key.
+/// A refusal says why with its code: `quota_exceeded`, `rate_limited`, `feature_not_in_plan`, `plan_limit_reached` (the
+/// workspace's own plan), `customer_archived`. `outcome_unknown` asks for a retry under the same key.
 pub async fn consume(app: &App, caller: &ShopCaller, input: NewUsage) -> Result<Consumed> {
     caller.caller.require(Permission::UsageConsume)?;
-    let order = Order::read(caller.shop, input)?;
-    app.service::<Committer>()?.commit(order, app.now()).await
+    commit_use(app, caller, input, Verb::Spend, app.now())
+        .await?
+        .into_consumed()
 }
 
 /// Records usage as [`consume`] does, as if it had arrived at an earlier instant: in the period of that instant, against the
@@ -161,15 +169,146 @@ pub async fn consume_at(app: &App, caller: &ShopCaller, input: NewUsage, at: Tim
             "Only the operator records usage of the past.",
         ));
     }
-    let order = Order::read(caller.shop, input)?;
-    app.service::<Committer>()?.commit(order, at).await
+    commit_use(app, caller, input, Verb::Spend, at)
+        .await?
+        .into_consumed()
+}
+
+/// The most calls of one batch.
+pub const MAX_CONSUME_BATCH: usize = 1_000;
+
+/// Records many uses, each decided by itself as [`consume`] does, in their order.
+///
+/// # Errors
+/// `validation_failed`, when there are none or too many; `unavailable`, when they do not all fit the queue. Whatever is wrong
+/// with one of them is that one's answer.
+pub async fn consume_batch(
+    app: &App,
+    caller: &ShopCaller,
+    inputs: Vec<NewUsage>,
+) -> Result<Vec<Result<Consumed>>> {
+    caller.caller.require(Permission::UsageConsume)?;
+    if !(1..=MAX_CONSUME_BATCH).contains(&inputs.len()) {
+        return Err(Error::invalid("items", format!("send 1 to {MAX_CONSUME_BATCH}")));
+    }
+    let now = app.now();
+    let orders = inputs
+        .into_iter()
+        .map(|input| order_of(caller.shop, input, Verb::Spend, now));
+    let answers = commit_all(app, orders.collect()).await?;
+    Ok(answers
+        .into_iter()
+        .map(|answer| used(answer?)?.into_consumed())
+        .collect())
+}
+
+/// Commits those orders that could be read; the answers are in their order.
+async fn commit_all(app: &App, orders: Vec<Result<Order>>) -> Result<Vec<Result<Answer>>> {
+    let (mut sound, mut answers) = (Vec::new(), Vec::with_capacity(orders.len()));
+    for order in orders {
+        answers.push(order.map(|order| sound.push(order)).map(|()| None));
+    }
+    let mut committed = app.service::<Committer>()?.commit_all(sound).await?.into_iter();
+    Ok(answers
+        .into_iter()
+        .map(|answer: Result<Option<Answer>>| {
+            answer?;
+            committed.next().unwrap_or_else(|| Err(Answer::unexpected()))
+        })
+        .collect())
+}
+
+fn order_of(shop: Shop, mut input: NewUsage, verb: Verb, at: Timestamp) -> Result<Order> {
+    let key = input.idempotency_key.take();
+    Order::new(shop, Work::Use(Box::new(Use::read(input, verb)?)), key, at)
+}
+
+async fn commit_use(
+    app: &App,
+    caller: &ShopCaller,
+    input: NewUsage,
+    verb: Verb,
+    at: Timestamp,
+) -> Result<Used> {
+    let order = order_of(caller.shop, input, verb, at)?;
+    used(app.service::<Committer>()?.commit(order).await?)
+}
+
+fn used(answer: Answer) -> Result<Used> {
+    match answer {
+        Answer::Used(used) => Ok(*used),
+        _ => Err(Answer::unexpected()),
+    }
+}
+
+impl Used {
+    /// The figures of a granted use; what refused it otherwise.
+    fn into_consumed(self) -> Result<Consumed> {
+        let usage = self.usage.ok_or_else(Answer::unexpected)?;
+        match usage.allowed {
+            true => Ok(Consumed {
+                usage,
+                replayed: self.replayed,
+            }),
+            false => Err(usage.refusal()),
+        }
+    }
+}
+
+/// A use by somebody who came with a key of the seller's: of a feature or of nothing but the key itself.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyedUse {
+    pub customer: CustomerRef,
+    pub end_user: Option<EndUserId>,
+    pub feature: Option<String>,
+    /// 1 when none.
+    pub amount: Option<Amount>,
+    pub dimensions: BTreeMap<String, String>,
+    pub route: Option<String>,
+    pub idempotency_key: Option<String>,
+}
+
+/// Decides a use together with the limits of the key, in one: all of them have room, or nothing is counted. The answer says
+/// what refused it.
+///
+/// # Errors
+/// `validation_failed`, `not_found`, `plan_limit_reached`, `outcome_unknown`.
+pub(crate) async fn consume_with_key(
+    app: &App,
+    caller: &ShopCaller,
+    input: KeyedUse,
+    also: Also,
+) -> Result<Used> {
+    let wanted = Use::of_key(input.clone(), also)?;
+    let order = Order::new(
+        caller.shop,
+        Work::Use(Box::new(wanted)),
+        input.idempotency_key,
+        app.now(),
+    )?;
+    used(app.service::<Committer>()?.commit(order).await?)
 }
 
 /// Tells what a consume would be answered now, and records nothing.
-pub async fn check(app: &App, caller: &ShopCaller, input: NewUsage) -> Result<Usage> {
+pub async fn check(app: &App, caller: &ShopCaller, mut input: NewUsage) -> Result<Usage> {
     caller.caller.require(Permission::UsageRead)?;
-    let order = Order::read(caller.shop, input)?;
-    check::run(app, &order, app.now()).await
+    input.idempotency_key = None;
+    let order = order_of(caller.shop, input, Verb::Spend, app.now())?;
+    check::run(app, order).await
+}
+
+/// # Errors
+/// `not_found`.
+async fn customer<S: Scope>(tx: &mut Tx<S>, shop: Shop, named: &CustomerRef) -> Result<Customer> {
+    let customer = customers::store::find_by_ref(tx, shop, named).await?;
+    customer.ok_or_else(|| Error::not_found("customer"))
+}
+
+/// # Errors
+/// `not_found`.
+async fn feature<S: Scope>(tx: &mut Tx<S>, shop: Shop, key: &str) -> Result<Feature> {
+    let feature = features::store::by_key(tx, shop, key).await?;
+    feature.ok_or_else(|| Error::not_found("feature"))
 }
 
 /// One recorded use.
@@ -179,7 +318,13 @@ pub struct UsageEvent {
     pub customer: CustomerId,
     pub end_user: Option<EndUserId>,
     pub feature: String,
+    /// What it added; below zero for a correction. Of a largest or latest value, the value.
     pub amount: Amount,
+    /// Values of the feature's dimensions.
+    pub dimensions: BTreeMap<String, String>,
+    pub source: EventSource,
+    /// The event that a correction takes back from.
+    pub corrects: Option<UsageEventId>,
     /// When it happened, as the caller said; when it arrived, if they did not.
     pub occurred_at: Timestamp,
     pub received_at: Timestamp,
@@ -190,6 +335,7 @@ pub struct UsageEvent {
 pub struct EventFilter {
     pub customer: Option<CustomerRef>,
     pub feature: Option<String>,
+    pub source: Option<EventSource>,
 }
 
 /// The event log, newest first.
@@ -204,15 +350,15 @@ pub async fn list_events(
     app.db()
         .of(caller.tenant())
         .read(|mut tx| async move {
-            let customer = match &filter.customer {
+            let of_customer = match &filter.customer {
                 None => None,
-                Some(named) => Some(resolve::customer(&mut tx, shop, named).await?.id),
+                Some(named) => Some(customer(&mut tx, shop, named).await?.id),
             };
-            let feature = match &filter.feature {
+            let of_feature = match &filter.feature {
                 None => None,
-                Some(key) => Some(resolve::feature(&mut tx, shop, key).await?.id),
+                Some(key) => Some(feature(&mut tx, shop, key).await?.id),
             };
-            store::list_events(&mut tx, shop, customer, feature, page).await
+            store::list_events(&mut tx, shop, of_customer, of_feature, filter.source, page).await
         })
         .await
 }
@@ -273,17 +419,17 @@ pub async fn history(app: &App, caller: &ShopCaller, query: &HistoryQuery) -> Re
     app.db()
         .of(caller.tenant())
         .read(|mut tx| async move {
-            let feature = resolve::feature(&mut tx, shop, &query.feature).await?;
+            let feature = feature(&mut tx, shop, &query.feature).await?;
             let scale = feature.meter.map_or(Scale::WHOLE, |meter| meter.scale);
-            let customer = match &query.customer {
+            let of_customer = match &query.customer {
                 None => None,
-                Some(named) => Some(resolve::customer(&mut tx, shop, named).await?.id),
+                Some(named) => Some(customer(&mut tx, shop, named).await?.id),
             };
             let span = (
                 Timestamp::from_micros(first),
                 Timestamp::from_micros(first + count * step),
             );
-            let sums = store::sums(&mut tx, shop, feature.id, customer, span, step).await?;
+            let sums = store::sums(&mut tx, shop, feature.id, of_customer, span, step).await?;
             Ok((0..count)
                 .map(|index| point(first + index * step, &sums, scale))
                 .collect())

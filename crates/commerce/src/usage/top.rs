@@ -3,7 +3,7 @@
 use runtime::App;
 use types::{Permission, Result, Timestamp};
 
-use super::{resolve, store};
+use super::store;
 use crate::ShopCaller;
 use crate::amount::Amount;
 use crate::customers::{self, Customer};
@@ -32,7 +32,7 @@ pub async fn top_customers(
     app.db()
         .of(caller.tenant())
         .read(|mut tx| async move {
-            let feature = resolve::feature(&mut tx, shop, feature).await?;
+            let feature = super::feature(&mut tx, shop, feature).await?;
             let ranking = store::top_customers(&mut tx, shop, feature.id, since, most).await?;
             let mut top = Vec::with_capacity(ranking.len());
             for (id, units) in ranking {

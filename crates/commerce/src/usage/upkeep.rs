@@ -1,4 +1,5 @@
-//! Deletes what has served its purpose: answers under keys that nobody repeats any more, and rows of old batches.
+//! Gives back what overdue holds reserve, and deletes what has served its purpose: answers under keys that nobody repeats any
+//! more, and rows of old batches.
 
 use std::time::Duration;
 
@@ -8,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 use types::Result;
 use types::id::UsageBatchId;
 
-use super::store;
+use super::{holds, store};
 
+/// How often overdue holds are looked for.
+const HOLDS_EVERY: Duration = Duration::from_secs(5);
 const EVERY: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// As the API promises for idempotency keys.
@@ -17,20 +20,40 @@ const REPLAYS: Duration = Duration::from_secs(32 * DAY.as_secs());
 /// Whether a commit took place is asked within moments.
 const BATCHES: Duration = DAY;
 
-/// Tidies up once an hour until it is told to stop.
+/// Does both until it is told to stop.
 pub(crate) async fn run(app: App, stop: CancellationToken) {
-    let mut hourly = interval(EVERY);
-    hourly.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut hourly = every(EVERY);
+    let mut often = every(HOLDS_EVERY);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = hourly.tick() => {}
+            _ = hourly.tick() => {
+                if let Err(error) = tidy(&app).await {
+                    tracing::warn!(?error, "old usage keys could not be deleted; trying again in an hour");
+                }
+            }
+            _ = often.tick() => {
+                if let Err(error) = expire_holds(&app).await {
+                    tracing::warn!(?error, "overdue holds could not be given back; trying again in seconds");
+                }
+            }
         }
-        if let Err(error) = tidy(&app).await {
-            tracing::warn!(
-                ?error,
-                "old usage keys could not be deleted; trying again in an hour"
-            );
+    }
+}
+
+fn every(period: Duration) -> tokio::time::Interval {
+    let mut interval = interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// Gives back what holds reserve whose time is over. How many there were.
+pub async fn expire_holds(app: &App) -> Result<usize> {
+    let mut count = 0;
+    loop {
+        match holds::expire_overdue(app).await? {
+            0 => return Ok(count),
+            some => count += some,
         }
     }
 }

@@ -55,6 +55,7 @@ impl Found {
         let filter = EventFilter {
             customer: Some(named.clone()),
             feature: None,
+            ..EventFilter::default()
         };
         Ok(Found {
             customer: customers::get(app, caller, id).await?,

@@ -65,6 +65,7 @@ fn input(entries: &Entries) -> Result<NewFeature> {
             FeatureKind::Metered => Some(meter(entries)?),
             _ => None,
         },
+        dimensions: Vec::new(),
     })
 }
 

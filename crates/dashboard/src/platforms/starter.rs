@@ -87,6 +87,7 @@ fn feature() -> NewFeature {
             rolling_secs: None,
             rolling_buckets: None,
         }),
+        dimensions: Vec::new(),
     }
 }
 

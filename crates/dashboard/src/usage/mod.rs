@@ -105,6 +105,7 @@ async fn events(app: &App, keeper: &Shopkeeper, query: &Query) -> Result<Page<Us
             sought => Some(sought.parse()?),
         },
         feature: Some(query.feature.clone()).filter(|feature| !feature.is_empty()),
+        ..EventFilter::default()
     };
     usage::list_events(app, &keeper.caller, &filter, &page_at(query.cursor.as_deref())).await
 }

@@ -8,6 +8,7 @@ mod parity;
 mod postgres;
 mod rls;
 mod row;
+mod rows;
 mod sqlite;
 mod tx;
 mod value;

@@ -12,6 +12,7 @@ use types::{Error, Result};
 use super::error::{from_commit, from_sqlx};
 use super::postgres::PostgresTx;
 use super::row::{Inner, Row};
+use super::rows::{self, Chunks};
 use super::sqlite::Lease;
 use super::value::Value;
 use crate::scope::{Scope, Tenant};
@@ -143,16 +144,7 @@ impl<S: Scope> Tx<S> {
     /// Runs a query; every row.
     pub async fn fetch_all(&mut self, sql: &'static str, params: Vec<Value>) -> Result<Vec<Row>> {
         let sql = self.guard(sql)?;
-        let outcome = match &mut self.open().connection {
-            Connection::Reader(reader) => sqlite_rows(&mut *reader, sql, params).await,
-            Connection::Writer(lease) => sqlite_rows(lease.connection(), sql, params).await,
-            Connection::Postgres(tx) => {
-                let query = sqlx::query_with(sql, postgres_arguments(params)?);
-                let rows = tx.fetch_all(query).await;
-                rows.map(|rows| rows.into_iter().map(|row| Row(Inner::Postgres(row))).collect())
-            }
-        };
-        self.settle(outcome)
+        self.query(sql.into_sql_str(), params).await
     }
 
     /// Runs a query that answers one row or none.
@@ -182,7 +174,8 @@ impl<S: Scope> Tx<S> {
     /// Inserts many rows with few statements: `head` is `INSERT INTO t (a, b) VALUES`, `tail` what follows the rows,
     /// such as `ON CONFLICT DO NOTHING`. Every row has the same number of values. The number of rows inserted.
     ///
-    /// Rows go in chunks whose sizes are powers of two, so that few distinct statements are prepared.
+    /// On PostgreSQL one statement carries them all, in their order. On SQLite they go in chunks of few distinct sizes, so
+    /// that few statements are prepared.
     pub async fn insert_rows(
         &mut self,
         head: &'static str,
@@ -190,15 +183,43 @@ impl<S: Scope> Tx<S> {
         tail: &'static str,
     ) -> Result<u64> {
         let head = self.guard(head)?;
+        if let Connection::Postgres(tx) = &mut self.open().connection {
+            let Some((sql, arrays)) = rows::unnested(head, rows, tail)? else {
+                return Ok(0);
+            };
+            let outcome = tx.execute(sqlx::query_with(AssertSqlSafe(sql), arrays)).await;
+            return self.settle(outcome);
+        }
         let mut inserted = 0;
-        let mut rows = rows.into_iter().peekable();
-        while let Some(columns) = rows.peek().map(Vec::len) {
-            let chunk = largest_chunk(rows.len(), columns);
-            let sql = values_statement(head, chunk, columns, tail);
-            let params = rows.by_ref().take(chunk).flatten().collect();
+        for (sql, params) in Chunks::new(head, rows, tail) {
             inserted += self.run(AssertSqlSafe(sql).into_sql_str(), params).await?;
         }
         Ok(inserted)
+    }
+
+    /// Looks many things up with few statements: `head` is `WITH k (a, b) AS (VALUES`, `tail` what follows the rows, such as
+    /// `) SELECT t.* FROM k CROSS JOIN t WHERE t.a = k.a AND t.b = k.b`. Every row has the same number of values.
+    /// With as few statements as [`Tx::insert_rows`].
+    pub async fn fetch_rows(
+        &mut self,
+        head: &'static str,
+        rows: Vec<Vec<Value>>,
+        tail: &'static str,
+    ) -> Result<Vec<Row>> {
+        let head = self.guard(head)?;
+        if let Connection::Postgres(tx) = &mut self.open().connection {
+            let Some((sql, arrays)) = rows::unnested(head, rows, tail)? else {
+                return Ok(Vec::new());
+            };
+            let outcome = tx.fetch_all(sqlx::query_with(AssertSqlSafe(sql), arrays)).await;
+            let rows = self.settle(outcome)?;
+            return Ok(rows.into_iter().map(|row| Row(Inner::Postgres(row))).collect());
+        }
+        let mut found = Vec::new();
+        for (sql, params) in Chunks::new(head, rows, tail) {
+            found.extend(self.query(AssertSqlSafe(sql).into_sql_str(), params).await?);
+        }
+        Ok(found)
     }
 
     async fn run(&mut self, sql: SqlStr, params: Vec<Value>) -> Result<u64> {
@@ -208,6 +229,19 @@ impl<S: Scope> Tx<S> {
             Connection::Postgres(tx) => {
                 let query = sqlx::query_with(sql, postgres_arguments(params)?);
                 tx.execute(query).await
+            }
+        };
+        self.settle(outcome)
+    }
+
+    async fn query(&mut self, sql: SqlStr, params: Vec<Value>) -> Result<Vec<Row>> {
+        let outcome = match &mut self.open().connection {
+            Connection::Reader(reader) => sqlite_rows(&mut *reader, sql, params).await,
+            Connection::Writer(lease) => sqlite_rows(lease.connection(), sql, params).await,
+            Connection::Postgres(tx) => {
+                let query = sqlx::query_with(sql, postgres_arguments(params)?);
+                let rows = tx.fetch_all(query).await;
+                rows.map(|rows| rows.into_iter().map(|row| Row(Inner::Postgres(row))).collect())
             }
         };
         self.settle(outcome)
@@ -278,38 +312,9 @@ impl Tx<Tenant> {
     }
 }
 
-/// Both databases accept this many parameters in one statement.
-const MAX_PARAMS: usize = 32_000;
-const MAX_CHUNK: usize = 512;
-
-/// The largest power of two that is not above the rows left, nor the parameters allowed.
-fn largest_chunk(rows: usize, columns: usize) -> usize {
-    let most = (MAX_PARAMS / columns.max(1)).clamp(1, MAX_CHUNK).min(rows.max(1));
-    1 << most.ilog2()
-}
-
-fn values_statement(head: &str, rows: usize, columns: usize, tail: &str) -> String {
-    let mut sql = String::with_capacity(head.len() + tail.len() + rows * columns * 5);
-    sql.push_str(head);
-    for row in 0..rows {
-        sql.push_str(if row == 0 { " (" } else { ", (" });
-        for column in 0..columns {
-            if column > 0 {
-                sql.push_str(", ");
-            }
-            sql.push('$');
-            sql.push_str(&(row * columns + column + 1).to_string());
-        }
-        sql.push(')');
-    }
-    sql.push(' ');
-    sql.push_str(tail);
-    sql
-}
-
 async fn sqlite_rows(
     connection: &mut SqliteConnection,
-    sql: &'static str,
+    sql: SqlStr,
     params: Vec<Value>,
 ) -> sqlx::Result<Vec<Row>> {
     let query = sqlx::query_with(sql, sqlite_arguments(params)?);
@@ -364,26 +369,4 @@ fn postgres_arguments(params: Vec<Value>) -> Result<PgArguments> {
         .map_err(Error::internal)?;
     }
     Ok(arguments)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rows_go_in_power_of_two_chunks() {
-        assert_eq!(largest_chunk(1, 3), 1);
-        assert_eq!(largest_chunk(7, 3), 4);
-        assert_eq!(largest_chunk(5_000, 3), 512);
-        assert_eq!(largest_chunk(5_000, 1_000), 32);
-    }
-
-    #[test]
-    fn the_statement_numbers_its_parameters() {
-        let sql = values_statement("INSERT INTO t (a, b) VALUES", 2, 2, "ON CONFLICT DO NOTHING");
-        assert_eq!(
-            sql,
-            "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) ON CONFLICT DO NOTHING"
-        );
-    }
 }

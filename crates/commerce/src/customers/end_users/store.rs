@@ -1,12 +1,14 @@
 //! The table `end_users`.
 
-use storage::{Row, Scope, Tenant, Tx, params};
+use std::collections::BTreeSet;
+
+use storage::{Row, Scope, Tenant, Tx, Value, params};
 use types::id::{CustomerId, EndUserId};
-use types::{Page, PageRequest, Result};
+use types::{Page, PageRequest, Result, Timestamp};
 
 use super::EndUser;
 use crate::customers::{EndUserRef, Reference};
-use crate::{Shop, cursor};
+use crate::{Shop, cursor, numbered};
 
 const INSERT: &str = "INSERT INTO end_users
     (workspace_id, platform_id, mode, end_user_id, customer_id, external_id, created_at)
@@ -51,6 +53,65 @@ pub(crate) async fn find_by_ref<S: Scope>(
     };
     let row = tx.fetch_optional(sql, params).await?;
     row.as_ref().map(end_user).transpose()
+}
+
+const IDS: &str = "WITH k (n, workspace_id, platform_id, mode, customer_id, end_user_id) AS (VALUES";
+const BY_ID: &str = ") SELECT k.n, e.end_user_id FROM k CROSS JOIN end_users e
+    WHERE e.workspace_id = k.workspace_id AND e.platform_id = k.platform_id AND e.mode = k.mode
+        AND e.customer_id = k.customer_id AND e.end_user_id = k.end_user_id";
+const EXTERNAL_IDS: &str = "WITH k (n, workspace_id, platform_id, mode, customer_id, external_id) AS (VALUES";
+const BY_EXTERNAL_ID: &str = ") SELECT k.n, e.end_user_id FROM k CROSS JOIN end_users e
+    WHERE e.workspace_id = k.workspace_id AND e.platform_id = k.platform_id AND e.mode = k.mode
+        AND e.customer_id = k.customer_id AND e.external_id = k.external_id";
+
+/// The end users that many requests named; none where there is no such. At most two statements.
+pub(crate) async fn find_all<S: Scope>(
+    tx: &mut Tx<S>,
+    end_users: &[(Shop, CustomerId, &EndUserRef)],
+) -> Result<Vec<Option<EndUserId>>> {
+    let (mut ids, mut external_ids) = (Vec::new(), Vec::new());
+    for (place, (shop, customer, named)) in (0_i64..).zip(end_users) {
+        let (rows, name) = match named {
+            Reference::Id(id) => (&mut ids, Value::from(*id)),
+            Reference::External(external_id) => (&mut external_ids, Value::from(external_id)),
+        };
+        rows.push(params![
+            place,
+            shop.workspace,
+            shop.platform,
+            shop.mode,
+            *customer,
+            name
+        ]);
+    }
+    let mut rows = tx.fetch_rows(IDS, ids, BY_ID).await?;
+    rows.extend(tx.fetch_rows(EXTERNAL_IDS, external_ids, BY_EXTERNAL_ID).await?);
+    numbered::found(end_users.len(), &rows, |row| row.get("end_user_id"))
+}
+
+const INSERT_ALL: &str = "INSERT INTO end_users
+    (workspace_id, platform_id, mode, end_user_id, customer_id, external_id, created_at) VALUES";
+
+/// Makes those end users that are not there. In the order of their names, so that two nodes make them in the same order.
+pub(crate) async fn insert_missing<S: Scope>(
+    tx: &mut Tx<S>,
+    end_users: &BTreeSet<(Shop, CustomerId, &str)>,
+    now: Timestamp,
+) -> Result<()> {
+    let rows = end_users.iter().map(|(shop, customer, external_id)| {
+        params![
+            shop.workspace,
+            shop.platform,
+            shop.mode,
+            EndUserId::generate(),
+            *customer,
+            *external_id,
+            now
+        ]
+    });
+    tx.insert_rows(INSERT_ALL, rows.collect(), "ON CONFLICT DO NOTHING")
+        .await
+        .map(drop)
 }
 
 const LIST: &str = "SELECT * FROM end_users

@@ -188,6 +188,7 @@ both_databases! {
             kind: FeatureKind::Boolean,
             unit: None,
             meter: None,
+            dimensions: Vec::new(),
         };
         let refusal = features::create(&app.app, &seller, &new).await.unwrap_err();
         assert_eq!(refusal.code(), ErrorCode::Conflict);

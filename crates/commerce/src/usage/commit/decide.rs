@@ -1,0 +1,460 @@
+//! Decides the orders of a batch one after the other on the rows that were loaded, and gathers what is to be written. Pure:
+//! the same orders on the same rows come to the same answers, so a simulation can run it under every misfortune.
+
+use std::collections::{BTreeSet, HashMap};
+
+use ledger::{
+    Allocation, Book, Changes, CorrectError, CounterView, DecideError, HoldError, Overlay, SubjectKind,
+};
+use runtime::outbox::NewEvent as OutboxEvent;
+use serde_json::json;
+use types::id::{CustomerId, HoldId, UsageEventId};
+use types::{Error, ErrorCode, Result, Timestamp};
+
+use super::super::order::{Order, Told, Verb};
+use super::super::store::{ChargedPart, DimensionValue, NewEvent, Replay, StoredHold};
+use super::super::{Correction, EventSource, Hold, Settlement};
+use super::answer::{Answer, Used, gate_refusal};
+use super::prepare::{Ready, ReadyCorrection, ReadySettle, ReadyUse, Stage, replayed};
+use crate::Shop;
+use crate::amount::Amount;
+use crate::features::Feature;
+
+/// What a batch came to: the answers in the order of the orders, and the rows to write before they may be given.
+pub(in crate::usage) struct Decided {
+    pub answers: Vec<Result<Answer>>,
+    pub writes: Writes,
+}
+
+/// Rows to write, all of them or none.
+#[derive(Default)]
+pub(in crate::usage) struct Writes {
+    pub changes: Changes,
+    pub new_holds: Vec<StoredHold>,
+    pub events: Vec<NewEvent>,
+    /// What is left of events that were corrected.
+    pub corrected: Vec<(Shop, UsageEventId, Vec<ChargedPart>)>,
+    /// Customers whose grants got something back: one that was used up may pay again.
+    pub refunded: BTreeSet<(Shop, CustomerId)>,
+    pub replays: Vec<Replay>,
+    pub warnings: Vec<(Shop, OutboxEvent)>,
+    pub values: BTreeSet<DimensionValue>,
+}
+
+/// Decides a batch on `book`, which holds every row that it looks at. Rate limits are taken from the book and left in it
+/// whatever becomes of the rows: a call that fails later was made all the same.
+///
+/// # Errors
+/// Internal, when something was not loaded.
+pub(in crate::usage) fn decide(
+    book: &mut Book,
+    orders: &[Order],
+    stages: Vec<Stage>,
+    new_values: &BTreeSet<DimensionValue>,
+    now: Timestamp,
+) -> Result<Decided> {
+    let mut batch = Batch {
+        overlay: Overlay::begin(book),
+        writes: Writes::default(),
+        given: HashMap::new(),
+        new_values,
+        now,
+    };
+    let mut answers = Vec::with_capacity(orders.len());
+    for (order, stage) in orders.iter().zip(stages) {
+        answers.push(match stage {
+            Stage::Done(answer) => *answer,
+            Stage::Open(ready) => batch.answer(order, *ready)?,
+        });
+    }
+    let Batch {
+        overlay, mut writes, ..
+    } = batch;
+    writes.changes = overlay.into_changes();
+    for made in &writes.new_holds {
+        writes.changes.holds.remove(&made.hold.id);
+    }
+    book.merge(Changes {
+        rates: std::mem::take(&mut writes.changes.rates),
+        ..Changes::default()
+    });
+    Ok(Decided { answers, writes })
+}
+
+/// A batch while it is decided.
+struct Batch<'a> {
+    overlay: Overlay<'a>,
+    writes: Writes,
+    /// Where in the replays a key of this very batch is.
+    given: HashMap<(Shop, String), usize>,
+    new_values: &'a BTreeSet<DimensionValue>,
+    now: Timestamp,
+}
+
+impl Batch<'_> {
+    /// An outer error is a bug or the database's; an inner one the order's answer.
+    fn answer(&mut self, order: &Order, ready: Ready) -> Result<Result<Answer>> {
+        if let Some(key) = &order.key
+            && let Some(place) = self.given.get(&(order.shop, key.text.clone()))
+        {
+            return Ok(replayed(&self.writes.replays[*place], &key.fingerprint));
+        }
+        match ready {
+            Ready::Use(ready) => self.use_it(order, &ready),
+            Ready::Settle(ready) => self.settle(order, &ready),
+            Ready::Release(stored) => self.release(order, &stored, Ending::Release),
+            Ready::Expire(stored) => self.release(order, &stored, Ending::Expire),
+            Ready::Correct(ready) => self.correct(order, &ready),
+        }
+    }
+
+    fn use_it(&mut self, order: &Order, ready: &ReadyUse) -> Result<Result<Answer>> {
+        let mut draft = Overlay::begin(&self.overlay);
+        if let Some(gate) = &ready.gate {
+            let decision = ledger::decide(&mut draft, &gate.request, order.at).map_err(Error::internal)?;
+            if !decision.is_granted() {
+                return Ok(Err(gate_refusal(&decision, &gate.plan)));
+            }
+        }
+        let hold = HoldId::generate();
+        let decision = match ready.verb {
+            Verb::Spend => ledger::decide(&mut draft, &ready.request, order.at),
+            Verb::Record(_) => ledger::record(&mut draft, &ready.request, order.at),
+            Verb::Reserve(lasts) => {
+                ledger::reserve(&mut draft, &ready.request, hold, order.at + lasts, order.at)
+            }
+        };
+        let decision = match decision {
+            Ok(decision) => decision,
+            Err(error @ DecideError::NotAdditive(_)) => return Ok(Err(not_additive(&error))),
+            Err(error) => return Err(Error::internal(error)),
+        };
+        let mut used = Used::decided(ready, &decision);
+        if !decision.is_granted() {
+            return Ok(Ok(Answer::Used(Box::new(used))));
+        }
+        let changes = draft.into_changes();
+        let made = changes.holds.get(&hold).cloned();
+        self.overlay.merge(changes);
+        if let Some(made) = made {
+            used.hold = self.hold(order.shop, ready, made);
+        } else if let Some(usage) = used.usage.take() {
+            let id = UsageEventId::generate();
+            let parts = parts_of(ready, &decision.allocations);
+            self.record_use(order, ready, id, parts);
+            if ready.verb != Verb::Record(Told::Backfill) {
+                self.warn(order.shop, ready.customer, &usage.thresholds_reached, || {
+                    json!({
+                        "customer": ready.customer, "feature": usage.feature,
+                        "used": usage.used, "limit": usage.limit, "reset_at": usage.reset_at,
+                    })
+                })?;
+            }
+            used.usage = Some(usage.with_event(id));
+        }
+        self.take_values(order, ready);
+        let answer = Answer::Used(Box::new(used));
+        self.keep(order, &answer)?;
+        Ok(Ok(answer))
+    }
+
+    /// Notes a new hold, and tells how it is shown.
+    fn hold(&mut self, shop: Shop, ready: &ReadyUse, hold: ledger::Hold) -> Option<Hold> {
+        let metered = ready.metered.as_ref()?;
+        let stored = StoredHold::new(shop, ready, metered, hold);
+        let shown = Hold::new(&stored);
+        self.writes.new_holds.push(stored);
+        Some(shown)
+    }
+
+    fn record_use(&mut self, order: &Order, ready: &ReadyUse, id: UsageEventId, parts: Vec<ChargedPart>) {
+        let Some(metered) = &ready.metered else { return };
+        let own = parts.iter().find(|part| part.kind == SubjectKind::Customer);
+        let counted = own.map_or(0, |part| part.units.total());
+        self.writes.events.push(NewEvent {
+            id,
+            shop: order.shop,
+            customer: ready.customer,
+            end_user: ready.end_user,
+            feature: metered.feature.id,
+            // Who was counted before adds nothing; of a largest or latest value, the event is the value.
+            amount: match metered.meter.aggregation {
+                ledger::Aggregation::Unique { .. } => counted,
+                _ => metered.units,
+            },
+            is_value: metered.keeps_a_value(),
+            dimensions: ready.dimensions.clone(),
+            source: match ready.verb {
+                Verb::Record(Told::Event) => EventSource::Event,
+                Verb::Record(Told::Backfill) => EventSource::Backfill,
+                Verb::Spend | Verb::Reserve(_) => EventSource::Consume,
+            },
+            occurred_at: order.at,
+            about: None,
+            parts,
+        });
+    }
+
+    fn take_values(&mut self, order: &Order, ready: &ReadyUse) {
+        if self.new_values.is_empty() || ready.dimensions.is_empty() {
+            return;
+        }
+        let Some(metered) = &ready.metered else { return };
+        let mine = self.new_values.iter().filter(|value| {
+            value.shop == order.shop
+                && value.feature == metered.feature.id
+                && order.names_value(&value.name, &value.value)
+        });
+        self.writes.values.extend(mine.cloned());
+    }
+
+    fn settle(&mut self, order: &Order, ready: &ReadySettle) -> Result<Result<Answer>> {
+        let stored = &ready.stored;
+        let settlement = match ledger::settle(&mut self.overlay, &ready.settle, order.at) {
+            Ok(settlement) => settlement,
+            Err(error @ (HoldError::NotLoaded(_) | HoldError::ChargeMissing(_))) => {
+                return Err(Error::internal(error));
+            }
+            Err(error) => return Ok(Err(hold_error(&error))),
+        };
+        let event = (settlement.charged > 0).then(UsageEventId::generate);
+        if let Some(id) = event {
+            let parts = stored.hold.parts.iter().zip(&settlement.allocations);
+            self.writes.events.push(NewEvent {
+                id,
+                shop: order.shop,
+                customer: stored.customer,
+                end_user: stored.end_user,
+                feature: stored.feature,
+                amount: settlement.charged,
+                is_value: false,
+                dimensions: stored.dimensions.clone(),
+                source: EventSource::Settle,
+                // The periods of the hold are charged.
+                occurred_at: stored.hold.created_at,
+                about: Some(stored.hold.id.uuid()),
+                parts: parts
+                    .map(|(part, units)| ChargedPart::new(&part.key, stored.feature, units.clone()))
+                    .collect(),
+            });
+        }
+        let scale = ready.feature.scale();
+        let own = ready.own.and_then(|place| settlement.counters.get(place));
+        let reached: Vec<u16> = settlement
+            .warnings
+            .iter()
+            .filter(|warning| own.is_some_and(|view| view.key == warning.key))
+            .map(|warning| warning.threshold_percent)
+            .collect();
+        let figures = Figures::new(own, &ready.feature);
+        self.warn(order.shop, stored.customer, &reached, || {
+            json!({
+                "customer": stored.customer, "feature": ready.feature.key,
+                "used": figures.used, "limit": figures.limit, "reset_at": figures.reset_at,
+            })
+        })?;
+        let answer = Answer::Settled(Box::new(Settlement {
+            hold: Hold::new(&stored.now(settlement.hold)),
+            event,
+            charged: Amount::from_units(settlement.charged, scale),
+            overrun: Amount::from_units(settlement.overrun, scale),
+            used: figures.used,
+            limit: figures.limit,
+            remaining: figures.remaining,
+        }));
+        self.keep(order, &answer)?;
+        Ok(Ok(answer))
+    }
+
+    fn release(&mut self, order: &Order, stored: &StoredHold, ending: Ending) -> Result<Result<Answer>> {
+        let id = stored.hold.id;
+        let released = match ending {
+            Ending::Release => ledger::release(&mut self.overlay, id),
+            Ending::Expire => ledger::expire(&mut self.overlay, id, order.at),
+        };
+        let hold = match released {
+            Ok(hold) => hold,
+            Err(HoldError::NotLoaded(error)) => return Err(Error::internal(error)),
+            Err(error) => return Ok(Err(hold_error(&error))),
+        };
+        let answer = Answer::Released(Box::new(Hold::new(&stored.now(hold))));
+        self.keep(order, &answer)?;
+        Ok(Ok(answer))
+    }
+
+    fn correct(&mut self, order: &Order, ready: &ReadyCorrection) -> Result<Result<Answer>> {
+        let stored = &ready.stored;
+        let mut correction = ready.correction.clone();
+        // Another correction of this very batch may have taken some of it back.
+        let earlier = self.writes.corrected.iter().rev();
+        if let Some((_, _, left)) = earlier
+            .clone()
+            .find(|(shop, id, _)| (*shop, *id) == (order.shop, stored.id))
+        {
+            for (part, left) in correction.parts.iter_mut().zip(left) {
+                part.left = left.units.clone();
+            }
+        }
+        let corrected = match ledger::correct(&mut self.overlay, &correction, order.at) {
+            Ok(corrected) => corrected,
+            Err(CorrectError::NotLoaded(error)) => return Err(Error::internal(error)),
+            Err(error) => return Ok(Err(correct_error(&error, &ready.feature))),
+        };
+        let id = UsageEventId::generate();
+        let with = |units: &[Allocation]| -> Vec<ChargedPart> {
+            let parts = stored.parts.iter().zip(units);
+            parts
+                .map(|(part, units)| ChargedPart {
+                    units: units.clone(),
+                    ..part.clone()
+                })
+                .collect()
+        };
+        let left = with(&corrected.left);
+        self.writes.events.push(NewEvent {
+            id,
+            shop: order.shop,
+            customer: stored.customer,
+            end_user: stored.end_user,
+            feature: stored.feature,
+            amount: -correction.amount,
+            is_value: false,
+            dimensions: stored.dimensions.clone(),
+            source: EventSource::Correction,
+            occurred_at: stored.occurred_at,
+            about: Some(stored.id.uuid()),
+            parts: with(&corrected.given_back),
+        });
+        if corrected.given_back.iter().any(|units| !units.grants.is_empty()) {
+            self.writes.refunded.insert((order.shop, stored.customer));
+        }
+        let scale = ready.feature.scale();
+        let of_customer = |view: &&CounterView| view.key.subject.kind == SubjectKind::Customer;
+        let figures = Figures::new(corrected.counters.iter().find(of_customer), &ready.feature);
+        let rest = left.first().map_or(0, |part| part.units.total());
+        self.writes.corrected.push((order.shop, stored.id, left));
+        let answer = Answer::Corrected(Box::new(Correction {
+            event: id,
+            corrects: stored.id,
+            customer: stored.customer,
+            feature: ready.feature.key.clone(),
+            amount: Amount::from_units(correction.amount, scale),
+            left: Amount::from_units(rest, scale),
+            used: figures.used,
+            limit: figures.limit,
+            remaining: figures.remaining,
+        }));
+        self.keep(order, &answer)?;
+        Ok(Ok(answer))
+    }
+
+    fn warn(
+        &mut self,
+        shop: Shop,
+        customer: CustomerId,
+        reached: &[u16],
+        figures: impl Fn() -> serde_json::Value,
+    ) -> Result<()> {
+        for threshold in reached {
+            let mut data = figures();
+            data["threshold_percent"] = json!(threshold);
+            let event = OutboxEvent::new("usage.threshold_reached", customer, &data)?
+                .of_platform(shop.platform, shop.mode);
+            self.writes.warnings.push((shop, event));
+        }
+        Ok(())
+    }
+
+    /// Keeps an answer under the order's key.
+    fn keep(&mut self, order: &Order, answer: &Answer) -> Result<()> {
+        let Some(key) = &order.key else { return Ok(()) };
+        let place = self.writes.replays.len();
+        self.given.insert((order.shop, key.text.clone()), place);
+        self.writes.replays.push(Replay {
+            shop: order.shop,
+            key: key.text.clone(),
+            fingerprint: key.fingerprint.to_vec(),
+            outcome: serde_json::to_string(answer).map_err(Error::internal)?,
+            created_at: self.now,
+        });
+        Ok(())
+    }
+}
+
+/// How a hold ends without being settled.
+#[derive(Clone, Copy)]
+enum Ending {
+    Release,
+    Expire,
+}
+
+/// The customer's counter as it is told.
+struct Figures {
+    used: Amount,
+    limit: Option<Amount>,
+    remaining: Option<Amount>,
+    reset_at: Option<Timestamp>,
+}
+
+impl Figures {
+    fn new(own: Option<&CounterView>, feature: &Feature) -> Self {
+        let amount = |units| Amount::from_units(units, feature.scale());
+        Figures {
+            used: amount(own.map_or(0, |view| view.used)),
+            limit: own.and_then(|view| view.limit).map(amount),
+            remaining: own.and_then(|view| view.remaining).map(amount),
+            reset_at: own.and_then(|view| view.reset_at),
+        }
+    }
+}
+
+fn parts_of(ready: &ReadyUse, allocations: &[Allocation]) -> Vec<ChargedPart> {
+    let Some(metered) = &ready.metered else {
+        return Vec::new();
+    };
+    let charges = ready.request.charges.iter().zip(allocations);
+    charges
+        .map(|(charge, units)| ChargedPart::new(&charge.key, metered.feature.id, units.clone()))
+        .collect()
+}
+
+fn not_additive(error: &DecideError) -> Error {
+    Error::invalid("feature", format!("cannot be reserved: {error}"))
+}
+
+fn hold_error(error: &HoldError) -> Error {
+    match error {
+        HoldError::Negative | HoldError::TooLarge | HoldError::BelowSettled { .. } => {
+            Error::invalid("amount", error.to_string())
+        }
+        _ => Error::new(ErrorCode::Conflict, sentence(&error.to_string())),
+    }
+}
+
+fn correct_error(error: &CorrectError, feature: &Feature) -> Error {
+    match error {
+        CorrectError::MoreThanUsed { left } => {
+            let left = Amount::from_units(*left, feature.scale());
+            let left = serde_json::to_string(&left).unwrap_or_default();
+            Error::invalid(
+                "amount",
+                format!("only {left} of the event are left to take back"),
+            )
+        }
+        CorrectError::NotAdditive(_) => Error::new(
+            ErrorCode::Conflict,
+            format!(
+                "Usage of {} does not add up, so none of it can be taken back. Record the right value instead.",
+                feature.key
+            ),
+        ),
+        _ => Error::invalid("amount", error.to_string()),
+    }
+}
+
+/// As a sentence of its own.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(chars).chain(['.']).collect()
+}
