@@ -1,4 +1,4 @@
-//! The tables of `migrations/0003_commerce.sql`.
+//! The tables of `migrations/0003_commerce.sql` and the steps after it.
 
 use storage::{Class, Erasure, Retention, Table};
 

@@ -51,10 +51,10 @@ permissions! {
     MembersManage = "members:manage", "Add and remove members and change their roles.";
     ApiKeysRead = "api_keys:read", "List API keys, never their secrets.";
     ApiKeysManage = "api_keys:manage", "Create, rotate and revoke API keys.";
-    PlatformsRead = "platforms:read", "See platforms, features and plans.";
-    PlatformsManage = "platforms:manage", "Create and change platforms, features and plans.";
-    CustomersRead = "customers:read", "See customers, their subscriptions and entitlements.";
-    CustomersManage = "customers:manage", "Create and change customers, subscriptions and overrides.";
+    PlatformsRead = "platforms:read", "See platforms, features, plans and rate limits.";
+    PlatformsManage = "platforms:manage", "Create and change platforms, features, plans and rate limits.";
+    CustomersRead = "customers:read", "See customers, their subscriptions, entitlements and grants.";
+    CustomersManage = "customers:manage", "Create and change customers, subscriptions, overrides and grants.";
     UsageRead = "usage:read", "See usage and the event log.";
     UsageConsume = "usage:consume", "Record usage against a customer's quota.";
     AuditRead = "audit:read", "Read and export the audit log.";

@@ -5,9 +5,11 @@ mod customers;
 mod entitlements;
 mod features;
 mod gates;
+mod grants;
 mod overrides;
 mod plans;
 mod platforms;
+mod rate_limits;
 mod records;
 mod subscriptions;
 mod usage;
@@ -24,5 +26,7 @@ pub const EXAMPLES: &[&[Example]] = &[
     entitlements::EXAMPLES,
     subscriptions::EXAMPLES,
     overrides::EXAMPLES,
+    grants::EXAMPLES,
+    rate_limits::EXAMPLES,
     usage::EXAMPLES,
 ];

@@ -70,6 +70,10 @@ impl World {
             .expect(200);
         let feature = json!({"key": "spare", "name": "Spare", "kind": "boolean"});
         let plan = json!({"group": "main", "key": "spare", "name": "Spare", "entitlements": []});
+        let grant = json!({"feature": "calls", "amount": 5, "reason": "walk"});
+        let grants = format!("/v1/customers/{}/grants", shop.customer);
+        let rule = json!({"name": "walk", "applies_to": "customer", "limit": 100, "per_secs": 1, "customer": "acme",
+            "plan": "free", "feature": "calls"});
         let standing = json!({"customer": shop.customer, "feature": "calls", "granted": true, "limit": null, "reason": "walk"});
         let ids = json!({
             "workspace": owner.workspace,
@@ -88,6 +92,8 @@ impl World {
             "subscription": theirs(app.get("/v1/subscriptions")).send().await.expect(200)["data"][0]["id"],
             "spare_subscription": create("/v1/subscriptions", paid).await["id"],
             "override": create("/v1/overrides", standing).await["id"],
+            "grant": create(&grants, grant).await["id"],
+            "rate_limit": create("/v1/rate_limits", rule).await["id"],
             "spare_session": session["session"]["id"],
         });
         let secret = |created: Value| created["secret"].as_str().unwrap().to_owned();

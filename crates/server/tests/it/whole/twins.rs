@@ -37,6 +37,7 @@ const READS: &[&str] = &[
     "/v1/customers/{spare_customer}/entitlements/calls",
     "/v1/subscriptions?customer=acme",
     "/v1/overrides?customer=acme",
+    "/v1/customers/{customer}/grants?feature=calls",
     "/v1/usage/events?customer=acme",
     "/v1/usage/history?feature=calls&from={day}T00:00:00Z&to={day}T23:00:00Z&granularity=hour",
     "/w/{workspace}?platform={platform}&mode=test",
@@ -53,6 +54,12 @@ const READS: &[&str] = &[
 
 /// Writes that the examples leave out, and what they are answered: a body of nothing is none.
 const WRITES: &[(&str, &str, &str, u16)] = &[
+    (
+        "POST",
+        "/v1/rate_limits",
+        r#"{"name": "by id", "applies_to": "end_user", "limit": 100, "per_secs": 1, "plan": "{plan}"}"#,
+        201,
+    ),
     ("GET", "/v1/plans/{plan}/versions/7", "null", 404),
     (
         "POST",
@@ -128,7 +135,11 @@ fn twin_value(table: &str, column: &str, kind: &str, twin: &str) -> String {
         ("idempotency_keys", "idempotency_key") if twin == BEHIND => "'wrong'".to_owned(),
         ("idempotency_keys", "created_at") if twin == BY_KEY => "0".to_owned(),
         (_, "fingerprint") => "x'00'".to_owned(),
-        (_, "archived_at" | "revoked_at" | "ended_at" | "removed_at") if twin == ENDED => "1".to_owned(),
+        (_, "archived_at" | "revoked_at" | "ended_at" | "removed_at" | "voided_at" | "closed_at")
+            if twin == ENDED =>
+        {
+            "1".to_owned()
+        }
         _ => column.to_owned(),
     }
 }
@@ -255,7 +266,21 @@ impl<'a> Ours<'a> {
         ours.names
             .insert("their_end_user".to_owned(), format!("{prefix}_00{}", &id[2..]));
         ours.names.insert("end_user".to_owned(), end_user);
+        ours.fill().await;
         ours
+    }
+
+    /// Makes so much of what there can be only so much of that there would be too much with that of the twins.
+    async fn fill(&self) {
+        let grants = self.named("/v1/customers/{customer}/grants");
+        let grant = json!({"feature": "calls", "amount": 1, "reason": "many"});
+        for n in 1..34 {
+            let create = self.signed(self.app.post(&grants)).json(&grant).send();
+            create.await.expect(201);
+            let rule = json!({"name": n.to_string(), "applies_to": "customer", "limit": 100, "per_secs": 1});
+            let create = self.signed(self.app.post("/v1/rate_limits")).json(&rule).send();
+            create.await.expect(201);
+        }
     }
 
     fn signed(&self, call: Call<'a>) -> Call<'a> {
