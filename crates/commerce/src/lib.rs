@@ -4,7 +4,6 @@ mod amount;
 pub mod api_keys;
 pub mod catalogue;
 mod credentials;
-mod cursor;
 pub mod customers;
 pub mod entitlements;
 pub mod features;
@@ -26,6 +25,7 @@ use std::sync::Arc;
 
 use runtime::Module;
 use types::Permission;
+pub(crate) use types::cursor;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use amount::Amount;

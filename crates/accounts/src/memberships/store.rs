@@ -2,7 +2,7 @@
 
 use storage::{Row, Scope, System, Tenant, Tx, params};
 use types::id::{RealmId, UserId, WorkspaceId};
-use types::{Error, Page, PageRequest, Result, Role, Timestamp};
+use types::{Error, Page, PageRequest, Result, Role, Timestamp, cursor};
 
 use super::Member;
 use crate::users::{self, User};
@@ -37,12 +37,7 @@ const LIST: &str = "SELECT m.user_id, m.role, m.created_at, u.email, u.name FROM
     WHERE m.workspace_id = $1 AND m.user_id > $2 ORDER BY m.user_id LIMIT $3";
 
 pub(super) async fn list(tx: &mut Tx<Tenant>, page: &PageRequest) -> Result<Page<Member>> {
-    let after = match &page.cursor {
-        None => UserId::from_uuid(uuid::Uuid::nil()),
-        Some(cursor) => cursor
-            .parse()
-            .map_err(|_| Error::invalid("cursor", "not a cursor of this list"))?,
-    };
+    let after: UserId = cursor::after(page)?;
     let params = params![tx.workspace(), after, page.limit + 1];
     let members = tx
         .fetch_all(LIST, params)

@@ -3,7 +3,7 @@
 use runtime::crypto::TokenHash;
 use storage::{Person, Row, Scope, System, Tx, params};
 use types::id::{RealmId, SessionId, UserId, WorkspaceId};
-use types::{Error, Page, PageRequest, Result, Role, Timestamp};
+use types::{Error, Page, PageRequest, Result, Role, Timestamp, cursor};
 
 use super::{IDLE, Session};
 use crate::users::User;
@@ -81,12 +81,7 @@ const LIST: &str = "SELECT * FROM sessions WHERE realm_id = $1 AND user_id = $2 
 
 /// The running sessions of the person, newest first.
 pub(super) async fn list(tx: &mut Tx<Person>, page: &PageRequest, now: Timestamp) -> Result<Page<Session>> {
-    let before = match &page.cursor {
-        None => SessionId::from_uuid(uuid::Uuid::max()),
-        Some(cursor) => cursor
-            .parse()
-            .map_err(|_| Error::invalid("cursor", "not a cursor of this list"))?,
-    };
+    let before: SessionId = cursor::before(page)?;
     let person = tx.scope();
     let params = params![
         person.realm(),

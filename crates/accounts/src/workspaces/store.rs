@@ -2,7 +2,7 @@
 
 use storage::{Person, Row, System, Tenant, Tx, params};
 use types::id::WorkspaceId;
-use types::{Error, Page, PageRequest, Result};
+use types::{Error, Page, PageRequest, Result, cursor};
 
 use super::{JoinedWorkspace, Workspace};
 
@@ -37,10 +37,8 @@ pub(super) async fn list(tx: &mut Tx<Person>, page: &PageRequest) -> Result<Page
     let (user, most) = (tx.scope().user(), page.limit + 1);
     let rows = match &page.cursor {
         None => tx.fetch_all(LIST_FIRST, params![user, most]).await?,
-        Some(cursor) => {
-            let after: WorkspaceId = cursor
-                .parse()
-                .map_err(|_| Error::invalid("cursor", "not a cursor of this list"))?;
+        Some(_) => {
+            let after: WorkspaceId = cursor::after(page)?;
             tx.fetch_all(LIST, params![user, after, most]).await?
         }
     };

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use storage::{Dialect, Row, Scope, System, Tenant, Tx, params};
 use types::id::{AuditEntryId, RequestId, SealingKeyId, WorkspaceId};
-use types::{Error, Page, PageRequest, Result, Timestamp};
+use types::{Error, Page, PageRequest, Result, Timestamp, cursor};
 
 use super::personal::Stored;
 use super::{AuditEntry, Filter, NewEntry};
@@ -48,12 +48,7 @@ const LIST: &str = "SELECT * FROM audit_entries WHERE workspace_id = $1 AND audi
     ORDER BY audit_entry_id DESC LIMIT $6";
 
 pub(super) async fn list(tx: &mut Tx<Tenant>, filter: &Filter, page: &PageRequest) -> Result<Page<Stored>> {
-    let before = match &page.cursor {
-        None => AuditEntryId::from_uuid(uuid::Uuid::max()),
-        Some(cursor) => cursor
-            .parse()
-            .map_err(|_| Error::invalid("cursor", "not a cursor of this list"))?,
-    };
+    let before: AuditEntryId = cursor::before(page)?;
     // An empty text is no filter: nothing that is recorded is empty.
     let sought = |text: &Option<String>| text.clone().unwrap_or_default();
     let params = params![
