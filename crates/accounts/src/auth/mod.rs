@@ -134,35 +134,25 @@ pub async fn sign_in(app: &App, visitor: &Anonymous, client: &Client, input: Sig
     input.password.check_length()?;
     let attempt = Attempt::on_account(app, realms::DASHBOARD, &email, client.network());
     attempts::take(app, &attempt).await?;
-
-    let email = &email;
-    let found = app
-        .db()
-        .of(visitor.visitor())
-        .read(|mut tx| async move { users::store::find_by_email(&mut tx, realms::DASHBOARD, email).await })
-        .await?;
-    let stored = found.as_ref().and_then(|(_, phc)| phc.as_deref());
-    let verification = app.passwords().verify(input.password.expose(), stored).await?;
-    let (Some((user, Some(phc))), Verification::Match { needs_rehash }) = (&found, verification) else {
-        return Err(wrong());
-    };
-    if user.suspended_at.is_some() {
-        return Err(wrong());
-    }
-    let rehashed = match needs_rehash {
-        true => Some(app.passwords().hash(input.password.expose()).await?),
-        false => None,
+    let known = match recognise(app, visitor, &email, &input.password).await {
+        Ok(known) => known.ok_or_else(wrong)?,
+        Err(error) => {
+            // Nobody has looked at the password, so it was no guess.
+            attempts::give_back(app, &attempt).await?;
+            return Err(error);
+        }
     };
 
+    let Known { user, phc, rehashed } = &known;
     let token = sessions::new_token()?;
     let place = &realms::place_of(app, user.id, client).await?;
-    let (token, attempt, rehashed, request) = (&token, &attempt, rehashed.as_deref(), visitor.request());
+    let (token, attempt, request) = (&token, &attempt, visitor.request());
     let now = app.now();
     let session = app
         .db()
         .of(visitor.visitor())
         .write(|mut tx| async move {
-            if let Some(rehashed) = rehashed {
+            if let Some(rehashed) = rehashed.as_deref() {
                 users::store::rehash_password(&mut tx, user, phc, rehashed).await?;
             }
             store::give_back(&mut tx, attempt).await?;
@@ -174,6 +164,41 @@ pub async fn sign_in(app: &App, visitor: &Anonymous, client: &Client, input: Sig
         session,
         user: user.clone(),
     })
+}
+
+/// Somebody who knows the password of an account.
+struct Known {
+    user: User,
+    phc: String,
+    /// The password hashed anew, where it was hashed with other costs than today's.
+    rehashed: Option<String>,
+}
+
+/// The user with that address and password; `None` when either is wrong, or they are suspended.
+async fn recognise(
+    app: &App,
+    visitor: &Anonymous,
+    email: &Email,
+    password: &Password,
+) -> Result<Option<Known>> {
+    let found = app
+        .db()
+        .of(visitor.visitor())
+        .read(|mut tx| async move { users::store::find_by_email(&mut tx, realms::DASHBOARD, email).await })
+        .await?;
+    let stored = found.as_ref().and_then(|(_, phc)| phc.as_deref());
+    let verification = app.passwords().verify(password.expose(), stored).await?;
+    let (Some((user, Some(phc))), Verification::Match { needs_rehash }) = (found, verification) else {
+        return Ok(None);
+    };
+    if user.suspended_at.is_some() {
+        return Ok(None);
+    }
+    let rehashed = match needs_rehash {
+        true => Some(app.passwords().hash(password.expose()).await?),
+        false => None,
+    };
+    Ok(Some(Known { user, phc, rehashed }))
 }
 
 /// Ends the session that the caller uses.

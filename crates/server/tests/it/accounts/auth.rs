@@ -1,9 +1,12 @@
 //! Signing up, in and out.
 
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use commerce::catalogue::OPERATOR_WORKSPACE;
-use runtime::crypto::password::{Params, PasswordHasher};
+use futures_util::poll;
+use runtime::crypto::password::{Params, PasswordError, PasswordHasher};
 use serde_json::{Value, json};
 use storage::params;
 use types::id::UserId;
@@ -21,6 +24,33 @@ fn new_email() -> String {
 
 fn sign_up_body(email: &str) -> Value {
     json!({"email": email, "password": PASSWORD, "name": "Grace Hopper"})
+}
+
+type Hashing<'a> = Pin<Box<dyn Future<Output = Result<String, PasswordError>> + Send + 'a>>;
+
+/// So many who wait for their password to be hashed that there is no place for another, as long as they are kept.
+async fn crowd(passwords: &PasswordHasher) -> Vec<Hashing<'_>> {
+    let mut crowd = queue(passwords).await;
+    // The first few had their turn at once. When they are through, nobody moves: whoever is next is not asked.
+    let half = crowd.len() / 2;
+    for first in crowd.drain(..half) {
+        first.await.unwrap();
+    }
+    crowd.extend(queue(passwords).await);
+    crowd
+}
+
+/// As many as there are places for.
+async fn queue(passwords: &PasswordHasher) -> Vec<Hashing<'_>> {
+    let mut queue = Vec::new();
+    loop {
+        let mut hashing: Hashing<'_> = Box::pin(passwords.hash(PASSWORD));
+        match poll!(hashing.as_mut()) {
+            Poll::Pending => queue.push(hashing),
+            Poll::Ready(Err(PasswordError::Busy)) => return queue,
+            Poll::Ready(hashed) => drop(hashed.unwrap()),
+        }
+    }
 }
 
 async fn sign_in(visitor: &Visitor<'_>, email: &str, password: &str) -> Answer {
@@ -118,6 +148,16 @@ both_databases! {
             visitor.post("/v1/auth/sign-up", &body).await.refused(422, "validation_failed");
         }
         visitor.post("/v1/auth/sign-up", &sign_up_body(&new_email())).await.expect(201);
+    }
+
+    async fn an_attempt_that_nobody_looked_at_is_no_guess(app: TestApp) {
+        let (member, visitor) = (app.sign_up().await, Visitor::of(app));
+        let waiting = crowd(app.app.passwords()).await;
+        for _ in 0..25 {
+            sign_in(&visitor, &member.email, PASSWORD).await.refused(503, "unavailable");
+        }
+        drop(waiting);
+        sign_in(&visitor, &member.email, PASSWORD).await.expect(200);
     }
 
     async fn a_wrong_address_and_a_wrong_password_give_the_same_bytes(app: TestApp) {
