@@ -216,11 +216,15 @@ impl App {
 
     /// Whether `origin` is where our own pages come from.
     pub(crate) fn is_own_origin(&self, origin: &str) -> bool {
-        let public = self.config().server.public_url.origin().ascii_serialization();
-        let listen = self.config().server.listen;
-        origin == public
-            || origin == format!("http://{listen}")
-            || origin == format!("http://localhost:{}", listen.port())
+        let server = &self.config().server;
+        if origin == server.public_url.origin().ascii_serialization() {
+            return true;
+        }
+        // In production whoever listens on that port of a reader's own machine is somebody else.
+        let listen = server.listen;
+        server.environment != Environment::Production
+            && (origin == format!("http://{listen}")
+                || origin == format!("http://localhost:{}", listen.port()))
     }
 
     /// Whether pages of `origin` may call the base that `path` is under.

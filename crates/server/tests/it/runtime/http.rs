@@ -2,6 +2,32 @@
 
 use serde_json::json;
 
+use crate::harness::{Backend, Member, TestApp, run, run_with};
+
+/// Whether a signed-in person's page of that origin may change something.
+async fn may_act(app: &TestApp, member: &Member, origin: &str) -> bool {
+    let create = member.signs(app.post("/v1/platforms")).header("origin", origin);
+    create.json(&json!({"name": "One"})).send().await.status == 201
+}
+
+#[test]
+fn in_production_our_pages_are_at_the_public_address_alone() {
+    let local = ["http://127.0.0.1:8787", "http://localhost:8787"];
+    run(Backend::Sqlite, async |app| {
+        let member = app.sign_up().await;
+        assert!(may_act(app, &member, local[0]).await && may_act(app, &member, local[1]).await);
+    });
+    let settings = [
+        ("PLINTH_ENVIRONMENT", "production"),
+        ("PLINTH_PUBLIC_URL", "https://plinth.example.com"),
+    ];
+    run_with(Backend::Sqlite, &settings, async |app| {
+        let member = app.sign_up().await;
+        assert!(may_act(app, &member, "https://plinth.example.com").await);
+        assert!(!may_act(app, &member, local[0]).await && !may_act(app, &member, local[1]).await);
+    });
+}
+
 both_databases! {
     async fn every_answer_has_an_id_and_the_security_headers(app: TestApp) {
         for path in ["/v1/platforms", "/healthz", "/nowhere"] {
@@ -9,6 +35,7 @@ both_databases! {
             assert!(answer.header("request-id").unwrap().starts_with("req_"), "{path}");
             assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
             assert!(answer.header("content-security-policy").is_some(), "{path}");
+            assert_eq!(answer.header("strict-transport-security"), Some("max-age=31536000"), "{path}");
         }
     }
 
