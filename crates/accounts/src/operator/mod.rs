@@ -39,13 +39,20 @@ pub struct Bootstrapped {
     pub password: Option<Zeroizing<String>>,
 }
 
-/// Makes a user who owns the operator's workspace, with a random password when none is given. A second time it finds them
-/// and leaves their password as it is.
+/// Makes a user who owns the operator's workspace: called by their address and with a random password where neither is given.
+/// A second time it finds them and leaves them as they are.
 ///
 /// # Errors
-/// `validation_failed`, for an address or a password that breaks a rule.
-pub async fn bootstrap(app: &App, email: &str, password: Option<Password>) -> Result<Bootstrapped> {
+/// `validation_failed`, for an address, a name or a password that breaks a rule.
+pub async fn bootstrap(
+    app: &App,
+    email: &str,
+    name: Option<&str>,
+    password: Option<Password>,
+) -> Result<Bootstrapped> {
     let email = &Email::parse("email", email)?;
+    let name = name.map(users::check_name).transpose()?;
+    let name = name.as_deref().unwrap_or(email.typed());
     let known = app
         .db()
         .of(app.issuer().system(Reason::Operator))
@@ -66,7 +73,7 @@ pub async fn bootstrap(app: &App, email: &str, password: Option<Password>) -> Re
     let (user, is_new) = app
         .db()
         .of(app.issuer().system(Reason::Operator))
-        .write(|mut tx| async move { ensure_owner(&mut tx, email, email.typed(), phc, None, now).await })
+        .write(|mut tx| async move { ensure_owner(&mut tx, email, name, phc, None, now).await })
         .await?;
     Ok(Bootstrapped {
         user,

@@ -20,6 +20,9 @@ pub(super) struct Args {
     /// E-mail address of the owner.
     #[arg(long)]
     email: String,
+    /// What the owner is called; their address, when this is not said. Who is there already keeps their name.
+    #[arg(long)]
+    name: Option<String>,
     /// Print what was made as JSON.
     #[arg(long)]
     json: bool,
@@ -29,6 +32,7 @@ pub(super) struct Args {
 #[derive(Serialize)]
 struct Made {
     email: String,
+    name: String,
     user: UserId,
     workspace: WorkspaceId,
     /// Whether this run made anything.
@@ -40,7 +44,7 @@ struct Made {
 pub(super) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     let url = config.server.public_url.clone();
     let composed = compose::open(config).await?;
-    let made = make(&composed.app, &args.email).await?;
+    let made = make(&composed.app, args).await?;
     composed.app.db().close().await;
     if args.json {
         return output::print_json(&made);
@@ -64,8 +68,8 @@ pub(super) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     output::print(&text)
 }
 
-async fn make(app: &App, email: &str) -> Result<Made> {
-    let owner = accounts::operator::bootstrap(app, email, None).await?;
+async fn make(app: &App, args: &Args) -> Result<Made> {
+    let owner = accounts::operator::bootstrap(app, &args.email, args.name.as_deref(), None).await?;
     let caller = app.operator(app.issuer().tenant(owner.workspace));
     let key = if api_keys::has_usable(app, &caller, KEY_NAME).await? {
         None
@@ -83,6 +87,7 @@ async fn make(app: &App, email: &str) -> Result<Made> {
     let password = owner.password.map(|password| password.as_str().to_owned());
     Ok(Made {
         email: owner.user.email,
+        name: owner.user.name,
         user: owner.user.id,
         workspace: owner.workspace,
         created: password.is_some() || key.is_some(),

@@ -286,13 +286,20 @@ fn documents_are_printed_without_a_server() {
 fn bootstrap_makes_a_key_once_that_works_at_once() {
     let folder = folder();
     let serving = Serving::start(&folder);
-    let args = ["bootstrap", "--email", "ada@example.com", "--json"];
+    let args = [
+        "bootstrap",
+        "--email",
+        "ada@example.com",
+        "--json",
+        "--name",
+        "Ada Lovelace",
+    ];
     let first = run(&folder, &args).expect(0).json();
     let key = first["api_key"].as_str().unwrap();
     assert!(key.starts_with("sk_live_p1_"));
     assert_eq!(
-        (&first["email"], &first["created"]),
-        (&json!("ada@example.com"), &json!(true))
+        (&first["email"], &first["name"], &first["created"]),
+        (&json!("ada@example.com"), &json!("Ada Lovelace"), &json!(true))
     );
     assert_eq!(serving.status_of("/v1/api_keys", key), 200);
     assert_eq!(serving.status_of("/v1/api_keys", "sk_live_p1_nonsense"), 401);
@@ -308,12 +315,14 @@ fn bootstrap_makes_a_key_once_that_works_at_once() {
     );
     let people = run(&folder, &args[..3]).expect(0);
     assert!(people.out.contains("They were there already."), "{}", people.out);
-    assert!(
-        run(&folder, &["bootstrap", "--email", "nobody"])
-            .expect(1)
-            .err
-            .starts_with("error: email: ")
-    );
+    for (email, name, field) in [("nobody", "Nobody", "email"), ("eve@example.com", "", "name")] {
+        let refused = run(&folder, &["bootstrap", "--email", email, "--name", name]).expect(1);
+        assert!(
+            refused.err.starts_with(&format!("error: {field}: ")),
+            "{}",
+            refused.err
+        );
+    }
     serving.stop();
 }
 

@@ -32,9 +32,10 @@ async fn owns_the_operators_workspace(app: &TestApp, session: &str) -> bool {
 both_databases! {
     async fn bootstrap_makes_an_owner_once(app: TestApp) {
         let email = format!("{}@example.com", UserId::random());
-        let first = bootstrap(&app.app, &email, None).await.unwrap();
+        let first = bootstrap(&app.app, &email, None, None).await.unwrap();
+        assert_eq!(first.user.name, email);
         let password = first.password.unwrap();
-        let again = bootstrap(&app.app, &email, Some(Password::new(PASSWORD))).await.unwrap();
+        let again = bootstrap(&app.app, &email, Some("Grace Hopper"), Some(Password::new(PASSWORD))).await.unwrap();
         assert_eq!((again.user, again.workspace), (first.user, OPERATOR_WORKSPACE));
         assert!(again.password.is_none());
 
@@ -47,10 +48,10 @@ both_databases! {
 
     async fn bootstrap_takes_a_password_that_keeps_the_rules(app: TestApp) {
         let email = format!("{}@example.com", UserId::random());
-        let refused = bootstrap(&app.app, &email, Some(Password::new("hunter2"))).await.unwrap_err();
+        let refused = bootstrap(&app.app, &email, None, Some(Password::new("hunter2"))).await.unwrap_err();
         assert_eq!(refused.fields()[0].field, "password");
         let chosen = "nineteen brisk herons knit";
-        let made = bootstrap(&app.app, &email, Some(Password::new(chosen))).await.unwrap();
+        let made = bootstrap(&app.app, &email, None, Some(Password::new(chosen))).await.unwrap();
         assert!(made.password.is_none());
         let body = json!({"email": email, "password": chosen});
         Visitor::of(app).post("/v1/auth/sign-in", &body).await.expect(200);
