@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use ledger::Book;
-use runtime::{App, outbox};
+use runtime::outbox;
 use storage::{System, Tx};
 use types::id::{HoldId, UsageBatchId};
 use types::{Error, ErrorCode, Result, Timestamp};
@@ -15,8 +15,7 @@ use super::answer::Answer;
 use super::config::{self, Config, Memory, Purpose};
 use super::decide::{Decided, Writes, decide};
 use super::prepare::{Rules, Stage, Wanted, prepare};
-use super::system;
-use crate::rate_limits;
+use super::rows::{Database, Rows};
 use crate::{Shop, customers, grants};
 
 /// What a node keeps from batch to batch.
@@ -39,19 +38,17 @@ const PRUNE_EVERY: u32 = 1_024;
 impl Desk {
     /// Decides and commits a batch; the answers are in its order. An error is about the whole batch: nothing of it was
     /// counted, unless the error is `outcome_unknown`.
-    pub(super) async fn commit(&self, app: &App, orders: &[Order]) -> Result<Vec<Result<Answer>>> {
-        let (batch, node, now) = (UsageBatchId::generate(), app.node().id, app.now());
-        let rules = &rules(app, orders).await?;
+    pub(super) async fn commit(&self, db: &impl Database, orders: &[Order]) -> Result<Vec<Result<Answer>>> {
+        let (batch, node, now) = (UsageBatchId::generate(), db.node(), db.now());
+        let rules = &rules(db, orders).await?;
         let answers = Mutex::new(Vec::new());
-        let outcome = app
-            .db()
-            .of(system(app))
+        let outcome = db
             .write_locked(|mut tx| {
                 let answers = &answers;
                 async move {
                     let (decided, wanted) = self.decide(&mut tx, orders, rules, now).await?;
-                    write(&mut tx, batch, decided.writes, &wanted, orders, now).await?;
-                    store::claim_batch(&mut tx, batch, node, now).await?;
+                    tx.write(batch, decided.writes, &wanted, orders, now).await?;
+                    tx.claim_batch(batch, node, now).await?;
                     *answers.lock().unwrap_or_else(PoisonError::into_inner) = decided.answers;
                     Ok(())
                 }
@@ -62,7 +59,7 @@ impl Desk {
             Ok(()) => Ok(answers),
             // Refused before the end: there was no commit.
             Err(error) if answers.is_empty() => Err(error),
-            Err(error) => match was_committed(app, batch).await {
+            Err(error) => match was_committed(db, batch).await {
                 Ok(true) => Ok(answers),
                 Ok(false) => Err(error),
                 Err(_) => Err(Error::new(
@@ -76,7 +73,7 @@ impl Desk {
 
     async fn decide(
         &self,
-        tx: &mut Tx<System>,
+        tx: &mut impl Rows,
         orders: &[Order],
         rules: &Rules,
         now: Timestamp,
@@ -107,12 +104,11 @@ impl Desk {
 }
 
 /// The rate limits of every shop in the batch.
-async fn rules(app: &App, orders: &[Order]) -> Result<Rules> {
-    let known = app.service::<rate_limits::Known>()?;
+async fn rules(db: &impl Database, orders: &[Order]) -> Result<Rules> {
     let mut rules = Rules::new();
     for order in orders {
         if !rules.contains_key(&order.shop) {
-            rules.insert(order.shop, known.of(app, order.shop).await?);
+            rules.insert(order.shop, db.rate_limits(order.shop).await?);
         }
     }
     Ok(rules)
@@ -120,28 +116,24 @@ async fn rules(app: &App, orders: &[Order]) -> Result<Rules> {
 
 /// Loads the rows that decisions look at, in the order in which every batch locks them.
 pub(in crate::usage) async fn load_book(
-    tx: &mut Tx<System>,
+    tx: &mut impl Rows,
     wanted: &Wanted,
     config: &Config,
     purpose: Purpose,
 ) -> Result<Book> {
     let mut book = Book::new();
-    for (key, row) in store::load_counters(tx, &wanted.counters, purpose).await? {
+    for (key, row) in tx.load_counters(&wanted.counters, purpose).await? {
         book.load_counter(key, row);
     }
     if !wanted.members.is_empty() {
-        let there = store::find_members(tx, &wanted.members).await?;
+        let there = tx.find_members(&wanted.members).await?;
         for member in &wanted.members {
             book.load_member(*member, there.contains(member));
         }
     }
     if !wanted.grants.is_empty() {
         let keys: Vec<_> = wanted.grants.iter().copied().collect();
-        let found = match purpose {
-            Purpose::Commit => grants::store::lock(tx, &keys).await?,
-            Purpose::Check => grants::store::read(tx, &keys).await?,
-        };
-        for (_, grant) in found {
+        for (_, grant) in tx.load_grants(&keys, purpose).await? {
             book.load_grant(grant);
         }
     }
@@ -152,7 +144,7 @@ pub(in crate::usage) async fn load_book(
 }
 
 /// Writes what a batch came to. What is empty costs no statement.
-async fn write(
+pub(super) async fn write(
     tx: &mut Tx<System>,
     batch: UsageBatchId,
     writes: Writes,
@@ -197,12 +189,10 @@ fn holds_of(orders: &[Order]) -> BTreeSet<(Shop, HoldId)> {
 }
 
 /// Decides whether a commit that broke off took place, for good.
-async fn was_committed(app: &App, batch: UsageBatchId) -> Result<bool> {
-    let (node, now) = (app.node().id, app.now());
-    let claimed = app
-        .db()
-        .of(system(app))
-        .write_locked(|mut tx| async move { store::claim_batch(&mut tx, batch, node, now).await })
+async fn was_committed(db: &impl Database, batch: UsageBatchId) -> Result<bool> {
+    let (node, now) = (db.node(), db.now());
+    let claimed = db
+        .write_locked(|mut tx| async move { tx.claim_batch(batch, node, now).await })
         .await?;
     Ok(!claimed)
 }

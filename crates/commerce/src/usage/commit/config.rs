@@ -8,19 +8,19 @@ use std::sync::Arc;
 use ledger::Anchor;
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
-use storage::{System, Tx};
 use types::id::{CustomerId, EndUserId, FeatureId, GrantId, HoldId, UsageEventId, WorkspaceId};
 use types::{Error, Mode, Result, Timestamp};
 
 use super::super::order::{Order, Settle, Use, Work};
-use super::super::store::{self, DimensionValue, Replay, StoredEvent, StoredHold};
+use super::super::store::{DimensionValue, Replay, StoredEvent, StoredHold};
+use super::rows::Rows;
+use crate::Shop;
 use crate::catalogue::{PLATFORM_ZERO, SHOP_ZERO};
 use crate::customers::store::Standing;
-use crate::customers::{CustomerRef, EndUserRef, end_users};
+use crate::customers::{CustomerRef, EndUserRef};
 use crate::entitlements::Holdings;
 use crate::features::Feature;
 use crate::gates::GateRow;
-use crate::{Shop, customers, features, gates, grants};
 
 /// The feature of platform zero that live calls on a workspace's own platforms use up.
 pub(in crate::usage) const CALLS: &str = "commerce.calls";
@@ -147,7 +147,7 @@ pub(in crate::usage) enum Purpose {
 
 /// Finds what the orders name.
 pub(in crate::usage) async fn load(
-    tx: &mut Tx<System>,
+    tx: &mut impl Rows,
     memory: &Memory,
     orders: &[Order],
     purpose: Purpose,
@@ -171,12 +171,12 @@ fn uses(orders: &[Order]) -> impl Iterator<Item = (Shop, &Use)> {
     })
 }
 
-async fn load_replays(tx: &mut Tx<System>, config: &mut Config, orders: &[Order]) -> Result<()> {
+async fn load_replays(tx: &mut impl Rows, config: &mut Config, orders: &[Order]) -> Result<()> {
     let keys: BTreeSet<(Shop, &str)> = orders
         .iter()
         .filter_map(|order| Some((order.shop, order.key.as_ref()?.text.as_str())))
         .collect();
-    for replay in store::find_replays(tx, &keys).await? {
+    for replay in tx.find_replays(&keys).await? {
         config.replays.insert((replay.shop, replay.key.clone()), replay);
     }
     Ok(())
@@ -184,7 +184,7 @@ async fn load_replays(tx: &mut Tx<System>, config: &mut Config, orders: &[Order]
 
 /// Locked in this order by every batch: events, holds, counters, grants; each kind in the order of its keys.
 async fn load_events_and_holds(
-    tx: &mut Tx<System>,
+    tx: &mut impl Rows,
     config: &mut Config,
     orders: &[Order],
     purpose: Purpose,
@@ -205,17 +205,17 @@ async fn load_events_and_holds(
     if purpose == Purpose::Check {
         return Ok(());
     }
-    for event in store::lock_events(tx, &events).await? {
+    for event in tx.lock_events(&events).await? {
         config.events.insert((event.shop, event.id), event);
     }
-    for hold in store::lock_holds(tx, &holds).await? {
+    for hold in tx.lock_holds(&holds).await? {
         config.holds.insert((hold.shop, hold.hold.id), hold);
     }
     Ok(())
 }
 
 async fn load_customers(
-    tx: &mut Tx<System>,
+    tx: &mut impl Rows,
     memory: &Memory,
     config: &mut Config,
     orders: &[Order],
@@ -235,7 +235,7 @@ async fn load_customers(
     }
     let named: Vec<(Shop, CustomerRef)> = named.into_iter().collect();
     let asked: Vec<(Shop, &CustomerRef)> = named.iter().map(|(shop, named)| (*shop, named)).collect();
-    let standings = customers::store::standings(tx, &asked).await?;
+    let standings = tx.standings(&asked).await?;
     let found: Vec<(Shop, CustomerRef, Standing)> = named
         .into_iter()
         .zip(standings)
@@ -271,7 +271,7 @@ async fn load_customers(
 }
 
 async fn remember(
-    tx: &mut Tx<System>,
+    tx: &mut impl Rows,
     memory: &Memory,
     stale: HashMap<(Shop, CustomerId), &Standing>,
     now: Timestamp,
@@ -280,9 +280,9 @@ async fn remember(
         return Ok(HashMap::new());
     }
     let ids: Vec<(Shop, CustomerId)> = stale.keys().copied().collect();
-    let holdings = Holdings::load_all(tx, &ids).await?;
+    let holdings = tx.holdings(&ids).await?;
     let mut of_customer: HashMap<(Shop, CustomerId), HashMap<FeatureId, Vec<GrantId>>> = HashMap::new();
-    for (shop, customer, feature, grant) in grants::store::live_ids(tx, &ids, now).await? {
+    for (shop, customer, feature, grant) in tx.live_grants(&ids, now).await? {
         let of_feature = of_customer.entry((shop, customer)).or_default();
         of_feature.entry(feature).or_default().push(grant);
     }
@@ -304,7 +304,7 @@ async fn remember(
 }
 
 async fn load_features(
-    tx: &mut Tx<System>,
+    tx: &mut impl Rows,
     memory: &Memory,
     config: &mut Config,
     orders: &[Order],
@@ -322,7 +322,7 @@ async fn load_features(
         }
     }
     let unknown: Vec<(Shop, &str)> = unknown.into_iter().collect();
-    let found = features::store::by_keys(tx, &unknown).await?;
+    let found = tx.features_by_key(&unknown).await?;
     for ((shop, key), feature) in unknown.into_iter().zip(found) {
         if let Some(feature) = feature.map(Arc::new) {
             memory.features.insert((shop, key.to_owned()), feature.clone());
@@ -331,11 +331,11 @@ async fn load_features(
     }
     let events = config.events.values().map(|event| (event.shop, event.feature));
     let holds = config.holds.values().map(|hold| (hold.shop, hold.feature));
-    let by_id: HashSet<(Shop, FeatureId)> = events.chain(holds).collect();
+    let by_id: BTreeSet<(Shop, FeatureId)> = events.chain(holds).collect();
     for (shop, id) in by_id {
         let feature = match memory.features_by_id.get(&(shop, id)) {
             Some(feature) => feature,
-            None => match features::store::find(tx, shop, id).await? {
+            None => match tx.feature(shop, id).await? {
                 Some(feature) => Arc::new(feature),
                 None => continue,
             },
@@ -346,11 +346,11 @@ async fn load_features(
     Ok(())
 }
 
-async fn load_gates(tx: &mut Tx<System>, config: &mut Config, orders: &[Order]) -> Result<()> {
+async fn load_gates(tx: &mut impl Rows, config: &mut Config, orders: &[Order]) -> Result<()> {
     let gated = uses(orders).filter(|(shop, _)| is_gated(*shop));
     let workspaces: BTreeSet<WorkspaceId> = gated.map(|(shop, _)| shop.workspace).collect();
     let workspaces: Vec<WorkspaceId> = workspaces.into_iter().collect();
-    let rows = gates::limits_of(tx, &workspaces, CALLS).await?;
+    let rows = tx.gates(&workspaces, CALLS).await?;
     let found = workspaces.into_iter().zip(rows);
     config
         .gates
@@ -361,7 +361,7 @@ async fn load_gates(tx: &mut Tx<System>, config: &mut Config, orders: &[Order]) 
 /// End users that calls name. One who is named by the seller's own id for the first time is made: sellers need not tell of
 /// each before their first call. A check makes nobody, so a new one stands for an id that nothing is counted under.
 async fn load_end_users(
-    tx: &mut Tx<System>,
+    tx: &mut impl Rows,
     config: &mut Config,
     orders: &[Order],
     purpose: Purpose,
@@ -374,7 +374,7 @@ async fn load_end_users(
         }
     }
     let named: Vec<_> = named.into_iter().collect();
-    let mut found = end_users::store::find_all(tx, &named).await?;
+    let mut found = tx.end_users(&named).await?;
     let missing: BTreeSet<(Shop, CustomerId, &str)> = named
         .iter()
         .zip(&found)
@@ -384,8 +384,8 @@ async fn load_end_users(
         })
         .collect();
     if !missing.is_empty() && purpose == Purpose::Commit {
-        end_users::store::insert_missing(tx, &missing, now).await?;
-        found = end_users::store::find_all(tx, &named).await?;
+        tx.make_end_users(&missing, now).await?;
+        found = tx.end_users(&named).await?;
     }
     for ((_, customer, named), found) in named.into_iter().zip(found) {
         let id = match (named, found) {
@@ -400,7 +400,7 @@ async fn load_end_users(
 
 /// Values that dimensions have for the first time, as far as there is room for them.
 async fn load_values(
-    tx: &mut Tx<System>,
+    tx: &mut impl Rows,
     memory: &Memory,
     config: &mut Config,
     orders: &[Order],
@@ -426,7 +426,7 @@ async fn load_values(
     if unseen.is_empty() {
         return Ok(());
     }
-    for seen in store::find_values(tx, &unseen).await? {
+    for seen in tx.find_values(&unseen).await? {
         unseen.remove(&seen);
         memory.values.insert(seen, ());
     }
@@ -435,7 +435,7 @@ async fn load_values(
         let dimension = (value.feature, value.name.clone());
         let count = match counts.get(&dimension) {
             Some(count) => *count,
-            None => store::count_values(tx, &value).await?,
+            None => tx.count_values(&value).await?,
         };
         if count < MAX_DIMENSION_VALUES {
             counts.insert(dimension, count + 1);

@@ -7,6 +7,7 @@ mod batch;
 mod config;
 mod decide;
 mod prepare;
+mod rows;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,34 +23,39 @@ pub(super) use self::batch::{Desk, load_book};
 pub(super) use self::config::{Purpose, load};
 pub(super) use self::prepare::{Metered, Ready, ReadyUse, Rules, Stage, Wanted, prepare};
 
+use self::rows::Database;
 use super::order::Order;
 
 /// Orders that may wait; more are told to try again.
 const MAX_WAITING: usize = 8_192;
-/// Orders of one transaction: bounds how long the first of them waits.
+/// Orders of one transaction, unless one caller alone sends more: bounds how long the first of them waits.
 const MAX_BATCH: usize = 512;
 /// Batches that PostgreSQL is given at a time: one is decided while the other is made durable. SQLite has one writer.
 const IN_FLIGHT: usize = 2;
 
 /// The door to the group commit.
 pub struct Committer {
-    queue: mpsc::Sender<Waiting>,
-    waiting: Mutex<Option<mpsc::Receiver<Waiting>>>,
+    queue: mpsc::UnboundedSender<Waiting>,
+    waiting: Mutex<Option<mpsc::UnboundedReceiver<Waiting>>>,
+    /// A permit for each order that may wait.
+    room: Arc<Semaphore>,
     desk: Arc<Desk>,
 }
 
-/// An order, and where its answer goes.
+/// Orders of one caller, which are decided one after the other, and where their answers go.
 struct Waiting {
-    order: Order,
-    answer: oneshot::Sender<Result<Answer>>,
+    orders: Vec<Order>,
+    answers: oneshot::Sender<Vec<Result<Answer>>>,
+    room: OwnedSemaphorePermit,
 }
 
 impl Default for Committer {
     fn default() -> Self {
-        let (queue, waiting) = mpsc::channel(MAX_WAITING);
+        let (queue, waiting) = mpsc::unbounded_channel();
         Committer {
             queue,
             waiting: Mutex::new(Some(waiting)),
+            room: Arc::new(Semaphore::new(MAX_WAITING)),
             desk: Arc::default(),
         }
     }
@@ -58,30 +64,26 @@ impl Default for Committer {
 impl Committer {
     /// Decides an order together with those that wait, and answers when it is durable.
     pub(super) async fn commit(&self, order: Order) -> Result<Answer> {
-        let (answer, answered) = oneshot::channel();
-        self.queue
-            .try_send(Waiting { order, answer })
-            .map_err(|_| too_many())?;
-        answered.await.map_err(|_| stopping())?
+        let answer = self.commit_all(vec![order]).await?.pop();
+        answer.unwrap_or_else(|| Err(lost()))
     }
 
-    /// As [`Committer::commit`], for many: all of them wait, or none does.
+    /// As [`Committer::commit`], for many, in their order: all of them wait, or none does.
     pub(super) async fn commit_all(&self, orders: Vec<Order>) -> Result<Vec<Result<Answer>>> {
-        let places = self
-            .queue
-            .try_reserve_many(orders.len())
+        let count = u32::try_from(orders.len()).map_err(|_| too_many())?;
+        let room = self
+            .room
+            .clone()
+            .try_acquire_many_owned(count)
             .map_err(|_| too_many())?;
-        let mut answers = Vec::with_capacity(orders.len());
-        for (place, order) in places.zip(orders) {
-            let (answer, answered) = oneshot::channel();
-            place.send(Waiting { order, answer });
-            answers.push(answered);
-        }
-        let mut outcomes = Vec::with_capacity(answers.len());
-        for answered in answers {
-            outcomes.push(answered.await.unwrap_or_else(|_| Err(stopping())));
-        }
-        Ok(outcomes)
+        let (answers, answered) = oneshot::channel();
+        let waiting = Waiting {
+            orders,
+            answers,
+            room,
+        };
+        self.queue.send(waiting).map_err(|_| stopping())?;
+        answered.await.map_err(|_| stopping())
     }
 
     /// What is remembered of customers and features, for a check.
@@ -121,31 +123,40 @@ pub(crate) async fn run(app: App, stop: CancellationToken) {
         let Ok(turn) = turns.clone().acquire_owned().await else {
             return;
         };
-        let mut batch = Vec::new();
-        let received = tokio::select! {
+        let first = tokio::select! {
             biased;
-            received = queue.recv_many(&mut batch, MAX_BATCH) => received,
+            first = queue.recv() => first,
             () = stop.cancelled() => {
                 // What has been sent is still answered; nothing new gets in.
                 queue.close();
-                queue.recv_many(&mut batch, MAX_BATCH).await
+                queue.recv().await
             }
         };
-        if received == 0 {
+        let Some(first) = first else {
             drop(turn);
             // Whoever has a turn is answered before the task ends.
             let _ = turns.acquire_many(in_flight as u32).await;
             return;
+        };
+        let mut orders = first.orders.len();
+        let mut batch = vec![first];
+        while orders < MAX_BATCH
+            && let Ok(next) = queue.try_recv()
+        {
+            orders += next.orders.len();
+            batch.push(next);
         }
         tokio::spawn(serve(app.clone(), committer.desk.clone(), batch, turn));
     }
 }
 
 async fn serve(app: App, desk: Arc<Desk>, batch: Vec<Waiting>, turn: OwnedSemaphorePermit) {
-    let (orders, waiting): (Vec<Order>, Vec<_>) = batch
-        .into_iter()
-        .map(|waiting| (waiting.order, waiting.answer))
-        .unzip();
+    let (mut orders, mut callers) = (Vec::new(), Vec::with_capacity(batch.len()));
+    for waiting in batch {
+        callers.push((waiting.orders.len(), waiting.answers));
+        orders.extend(waiting.orders);
+        drop(waiting.room);
+    }
     let answers = match desk.commit(&app, &orders).await {
         Ok(answers) => answers,
         // One order that cannot be decided must not take the others down with it.
@@ -156,16 +167,17 @@ async fn serve(app: App, desk: Arc<Desk>, batch: Vec<Waiting>, turn: OwnedSemaph
         }
     };
     drop(turn);
-    for (waiting, answer) in waiting.into_iter().zip(answers) {
+    let mut answers = answers.into_iter();
+    for (count, caller) in callers {
         // Whoever has gone away asks again under the same key.
-        let _ = waiting.send(answer);
+        let _ = caller.send(answers.by_ref().take(count).collect());
     }
 }
 
-async fn one_by_one(app: &App, desk: &Desk, orders: &[Order]) -> Vec<Result<Answer>> {
+async fn one_by_one(db: &impl Database, desk: &Desk, orders: &[Order]) -> Vec<Result<Answer>> {
     let mut answers = Vec::with_capacity(orders.len());
     for order in orders {
-        let alone = desk.commit(app, std::slice::from_ref(order)).await;
+        let alone = desk.commit(db, std::slice::from_ref(order)).await;
         answers.push(alone.and_then(|mut one| one.pop().unwrap_or_else(|| Err(lost()))));
     }
     answers
