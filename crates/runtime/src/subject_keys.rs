@@ -89,7 +89,13 @@ async fn workspace_key(
     let owner = KeyOwner::Workspace(workspace);
     match find(tx, workspace, WORKSPACE_ITSELF).await? {
         Some(None) => Ok(None),
-        Some(Some(wrapped)) => Ok(Some(root_keys.unwrap(&wrapped, &owner)?)),
+        Some(Some(wrapped)) => {
+            let key = root_keys.unwrap(&wrapped, &owner)?;
+            if root_keys.needs_rewrap(&wrapped) {
+                rewrap(tx, workspace, &root_keys.wrap(&key, &owner)?).await?;
+            }
+            Ok(Some(key))
+        }
         None => {
             let key = DataKey::generate()?;
             insert(
@@ -103,6 +109,14 @@ async fn workspace_key(
             Ok(Some(key))
         }
     }
+}
+
+/// Keeps a workspace's key under the current root key from now on.
+async fn rewrap(tx: &mut Tx<System>, workspace: WorkspaceId, wrapped: &WrappedKey) -> Result<()> {
+    const REWRAP: &str = "UPDATE sealing_keys SET wrapped = $3
+        WHERE workspace_id = $1 AND subject_id = $2 AND wrapped IS NOT NULL";
+    let params = params![workspace, WORKSPACE_ITSELF, wrapped.sealed.as_bytes()];
+    tx.execute(REWRAP, params).await.map(drop)
 }
 
 fn unwrap(own: &DataKey, wrapped: &WrappedKey, workspace: WorkspaceId, subject: Uuid) -> Result<DataKey> {

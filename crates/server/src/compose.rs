@@ -72,8 +72,8 @@ pub async fn open_parts(config: Config) -> Result<Parts> {
     let (db, issuer) = storage::open(&database, &tables()).await?;
     let clock = Clock::System;
     let known = installation::root_keys(&db, &issuer).await?;
-    let root_keys = RootKeys::new(root_key(&config, known.is_empty())?, Vec::new());
-    installation::claim(&db, &issuer, root_keys.current().id(), clock.now()).await?;
+    let root_keys = RootKeys::new(root_key(&config, known.is_empty())?, retired_root_keys(&config)?);
+    installation::claim(&db, &issuer, &root_keys, clock.now()).await?;
     let node = node::register(&db, &issuer, clock.now()).await?;
     Ok(Parts {
         build: Build {
@@ -215,6 +215,13 @@ fn root_key(config: &Config, may_create: bool) -> Result<RootKey> {
         }
         None => RootKey::load(path).map_err(|error| Error::invalid("root_key.path", error.to_string())),
     }
+}
+
+fn retired_root_keys(config: &Config) -> Result<Vec<RootKey>> {
+    let keys = config.root_key.retired.iter();
+    keys.map(|text| RootKey::from_text(text.expose_secret()))
+        .collect::<Result<_, _>>()
+        .map_err(|error| Error::invalid("retired_root_keys", error.to_string()))
 }
 
 fn blobs(config: &Config, root_keys: &RootKeys) -> BlobsConfig {

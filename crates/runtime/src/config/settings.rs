@@ -51,6 +51,8 @@ settings! {
         value as "root_key": Option<SecretString> = "none";
         /// File with the key; it is made on the first start when it is not there.
         path as "root_key_path": PathBuf = "{data_dir}/root.key";
+        /// Former root keys. Nothing new is made with them; what was sealed, hashed or signed under them is still opened and known.
+        retired as "retired_root_keys": Vec<SecretString> = "";
     }
 
     /// Further host names; a request to such a host is answered by that base alone, without the base's path prefix.

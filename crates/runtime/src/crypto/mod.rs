@@ -20,9 +20,9 @@
 //! that breaks one would void what people have stored, so it needs a new version beside the old.
 //!
 //! **The root key.** Losing it loses everything sealed and every API key; it is in no backup. To rotate, the new key is
-//! given as the current one and the old one as retired: new things are made with the current key, wrapped keys are
-//! wrapped again in the background ([`RootKeys::needs_rewrap`]), and the retired key can go when no wrapped key and no
-//! API key's pepper names its id.
+//! given as the current one and the old one as retired: new things are made with the current key, a workspace's key is
+//! wrapped again when it is next used ([`RootKeys::needs_rewrap`]), and the retired key can go when no wrapped key, no sealed
+//! value and no key's pepper names its id.
 //!
 //! What is deliberately not here: encryption of users' own content end to end (`sync`), TLS, JWTs, webhook signatures,
 //! and any way to seal without saying where the value is stored.

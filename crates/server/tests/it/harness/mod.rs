@@ -34,6 +34,9 @@ pub use self::examples::{Example, World, in_shop, nothing};
 pub use self::people::{Member, PASSWORD};
 pub use self::shops::TestShop;
 
+/// The root key of the tests.
+pub const ROOT_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+
 /// Which database a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
@@ -122,7 +125,8 @@ impl TestApp {
         Self::start_with(backend, &[]).await
     }
 
-    async fn start_with(backend: Backend, settings: &[(&str, &str)]) -> Self {
+    /// With settings of its own: names of variables and values.
+    pub async fn start_with(backend: Backend, settings: &[(&str, &str)]) -> Self {
         let folder = folder();
         let database = match backend {
             Backend::Sqlite => {
@@ -199,11 +203,9 @@ fn config(folder: &TempDir, postgres: Option<String>, settings: &[(&str, &str)])
     if let Some(url) = postgres {
         env.insert("PLINTH_DATABASE_URL".to_owned(), url);
     }
-    // One root key for all: rows of the shared database are sealed under it.
-    env.insert(
-        "PLINTH_ROOT_KEY".to_owned(),
-        "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=".to_owned(),
-    );
+    // One for all unless they say otherwise: rows of the shared database are sealed under it.
+    env.entry("PLINTH_ROOT_KEY".to_owned())
+        .or_insert_with(|| ROOT_KEY.to_owned());
     let mut overrides = Overrides::default();
     overrides.set("data_dir", folder.path().to_str().unwrap());
     let sources = Sources {

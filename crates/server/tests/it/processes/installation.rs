@@ -13,10 +13,7 @@ use tempfile::TempDir;
 use super::client::Client;
 use super::eventually;
 use super::proxy::Proxy;
-use crate::harness::OwnDatabase;
-
-/// One for all nodes of an installation.
-const ROOT_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+use crate::harness::{OwnDatabase, ROOT_KEY};
 
 pub struct Installation {
     folder: TempDir,
@@ -81,9 +78,26 @@ impl Installation {
 
     /// Starts node `name`, or starts it again.
     pub fn start(&self, name: &str) -> Node {
+        self.start_with(name, &[])
+    }
+
+    /// Starts node `name` with settings of its own: names of variables and values.
+    pub fn start_with(&self, name: &str, settings: &[(&str, &str)]) -> Node {
         let mut serve = self.plinth(name);
-        serve.arg("serve");
+        serve.arg("serve").envs(settings.iter().copied());
         Node::start(serve, &self.folder.path().join(format!("{name}.log")))
+    }
+
+    /// Runs a command as the operator of node `name`: whether it worked, and what it printed.
+    pub fn run(&self, name: &str, args: &[&str], settings: &[(&str, &str)]) -> (bool, String) {
+        let mut command = self.plinth(name);
+        let output = command
+            .args(args)
+            .envs(settings.iter().copied())
+            .output()
+            .unwrap();
+        let printed = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(printed).unwrap())
     }
 }
 

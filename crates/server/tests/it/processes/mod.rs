@@ -9,6 +9,7 @@ mod load;
 mod nodes;
 mod outage;
 mod proxy;
+mod root_keys;
 mod shop;
 mod shutdown;
 
