@@ -16,6 +16,7 @@ mod patch;
 pub mod plans;
 pub mod platforms;
 pub mod rate_limits;
+mod recent;
 mod shop;
 pub mod subscriptions;
 mod tables;
@@ -35,7 +36,9 @@ pub use tables::TABLES;
 
 /// This part, ready to be composed.
 pub fn module() -> Module {
-    let mut module = Module::new("commerce").with_service(Arc::new(usage::Committer::default()));
+    let mut module = Module::new("commerce")
+        .with_service(Arc::<usage::Committer>::default())
+        .with_service(Arc::<platforms::Visited>::default());
     module.routes = OpenApiRouter::new()
         .merge(platforms::routes())
         .merge(api_keys::routes())

@@ -55,10 +55,7 @@ impl ShopCaller {
                 return Err(Error::not_found("platform"));
             }
         }
-        let archived = platforms::of_tenant(app, caller.tenant(), platform)
-            .await?
-            .archived_at
-            .is_some();
+        let archived = platforms::is_archived(app, caller.tenant(), platform).await?;
         let shop = Shop {
             workspace: caller.workspace(),
             platform,

@@ -29,8 +29,8 @@ const COUNT: &str =
     DO UPDATE SET used = counters.used + 1, version = counters.version + 1, updated_at = excluded.updated_at
     RETURNING used";
 const RECORD: &str = "INSERT INTO usage_events (workspace_id, platform_id, mode, usage_event_id, customer_id,
-        feature_id, amount, source, occurred_at, received_at, usage_batch_id, outcome)
-    VALUES ($1, $2, 'live', $3, $4, $5, 1, 'consume', $6, $6, $7, '[]')";
+        feature_id, amount, dimensions, source, occurred_at, received_at, usage_batch_id, charged)
+    VALUES ($1, $2, 'live', $3, $4, $5, 1, '', 'consume', $6, $6, $7, '[]')";
 
 /// What the calls are counted on.
 #[derive(Clone, Copy)]

@@ -7,7 +7,7 @@ use runtime::outbox::{self, NewEvent};
 use runtime::{App, Caller, audit};
 use serde::{Deserialize, Serialize};
 use storage::{Tenant, Tx};
-use types::id::PlatformId;
+use types::id::{PlatformId, WorkspaceId};
 use types::text::check_text;
 use types::{Error, ErrorCode, Mode, Page, PageRequest, Permission, Result, Timestamp};
 use utoipa::ToSchema;
@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 pub(crate) use self::http::routes;
 
 use crate::catalogue::PLATFORM_ZERO;
+use crate::recent::Recent;
 
 /// Characters of a name, at most.
 pub const MAX_NAME_CHARS: usize = 200;
@@ -27,6 +28,35 @@ pub struct Platform {
     pub created_at: Timestamp,
     /// An archived platform can be read; nothing can be changed or used in it any more.
     pub archived_at: Option<Timestamp>,
+}
+
+/// Platforms that calls went to a moment ago, and whether each is archived.
+pub struct Visited(Recent<(WorkspaceId, PlatformId), bool>);
+
+const MAX_VISITED: u64 = 10_000;
+
+impl Default for Visited {
+    fn default() -> Self {
+        Visited(Recent::with_room_for(MAX_VISITED))
+    }
+}
+
+/// Whether a platform of the workspace is archived, as it was at most a second ago; whatever the caller may do: for going
+/// into its shop.
+///
+/// # Errors
+/// `not_found`, when the workspace has no such platform.
+pub(crate) async fn is_archived(app: &App, tenant: Tenant, id: PlatformId) -> Result<bool> {
+    let visited = &app.service::<Visited>()?.0;
+    let key = (tenant.id(), id);
+    if let Some(is_archived) = visited.find(&key) {
+        return Ok(is_archived);
+    }
+    let moment = visited.moment();
+    let platform = of_tenant(app, tenant, id).await?;
+    let is_archived = platform.archived_at.is_some();
+    visited.remember(key, is_archived, moment);
+    Ok(is_archived)
 }
 
 /// Makes a platform.
@@ -126,6 +156,7 @@ pub async fn archive(app: &App, caller: &Caller, id: PlatformId) -> Result<Platf
     require_manage(caller)?;
     within_reach(caller, id)?;
     let now = app.now();
+    let visited = &app.service::<Visited>()?;
     app.db()
         .of(caller.tenant())
         .write(|mut tx| async move {
@@ -139,6 +170,8 @@ pub async fn archive(app: &App, caller: &Caller, id: PlatformId) -> Result<Platf
             if platform.archived_at.is_none() {
                 platform.archived_at = Some(now);
                 store::update(&mut tx, &platform).await?;
+                let (visited, key) = (visited.clone(), (tx.workspace(), id));
+                tx.after_commit(move || visited.0.forget(&key));
                 let entry = audit::NewEntry::new("platform.archive", "platform", id);
                 audit::record(&mut tx, caller, entry, now).await?;
                 outbox::emit(&mut tx, event("platform.archived", &platform)?, now).await?;
@@ -148,7 +181,7 @@ pub async fn archive(app: &App, caller: &Caller, id: PlatformId) -> Result<Platf
         .await
 }
 
-/// A platform of the workspace, archived or not, whatever the caller may do: for going into its shop.
+/// A platform of the workspace, archived or not, whatever the caller may do.
 ///
 /// # Errors
 /// `not_found`, when the workspace has no such platform.

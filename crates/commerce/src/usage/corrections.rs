@@ -1,9 +1,9 @@
 //! Corrections: taking back what an event should not have counted, as a negative event of its own.
 
-use runtime::{App, audit};
+use runtime::App;
 use serde::{Deserialize, Serialize};
 use types::id::{CustomerId, UsageEventId};
-use types::{Error, Permission, Result};
+use types::{Permission, Result};
 use utoipa::ToSchema;
 
 use super::commit::{Answer, Committer};
@@ -56,25 +56,15 @@ pub async fn correct(
     input: NewCorrection,
 ) -> Result<Correction> {
     caller.caller.require(Permission::UsageConsume)?;
-    let now = app.now();
     let work = Work::Correct(Correct {
         event,
         amount: input.amount,
+        actor: caller.caller.actor(),
+        request: caller.caller.request(),
     });
-    let order = Order::new(caller.shop, work, input.idempotency_key, now)?;
-    let answer = app.service::<Committer>()?.commit(order).await?;
-    let Answer::Corrected(correction) = answer else {
-        return Err(Answer::unexpected());
-    };
-    let entry = audit::NewEntry::new("usage.correct", "usage_event", event)
-        .with_detail("correction", correction.event.to_string());
-    app.db()
-        .of(caller.tenant())
-        .write(|mut tx| {
-            let entry = entry.clone();
-            async move { audit::record(&mut tx, &caller.caller, entry, now).await }
-        })
-        .await
-        .map_err(Error::from)?;
-    Ok(*correction)
+    let order = Order::new(caller.shop, work, input.idempotency_key, app.now())?;
+    match app.service::<Committer>()?.commit(order).await? {
+        Answer::Corrected(correction) => Ok(*correction),
+        _ => Err(Answer::unexpected()),
+    }
 }

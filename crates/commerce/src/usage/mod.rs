@@ -12,6 +12,7 @@ mod commit;
 mod corrections;
 mod holds;
 mod http;
+mod ingest;
 mod order;
 mod store;
 mod top;
@@ -36,6 +37,7 @@ pub use self::holds::{
     list_holds, release, reserve, settle,
 };
 pub(crate) use self::http::routes;
+pub use self::ingest::{CloudEvent, Ingested, MAX_EVENTS, ingest};
 pub(crate) use self::order::Also;
 pub use self::order::{EventSource, NewUsage};
 pub use self::top::{TopCustomer, top_customers};

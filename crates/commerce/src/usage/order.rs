@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ledger::{Charge, RateCharge};
+use runtime::Actor;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use types::id::{HoldId, Kind, UsageEventId};
+use types::id::{HoldId, Kind, RequestId, UsageEventId};
 use types::text::check_text;
 use types::{Error, Id, Result, Timestamp};
 use utoipa::ToSchema;
@@ -158,6 +159,9 @@ pub(super) struct Correct {
     pub event: UsageEventId,
     /// None: all that is left of it.
     pub amount: Option<Amount>,
+    /// Who does it, and in which request: for the audit log.
+    pub actor: Actor,
+    pub request: Option<RequestId>,
 }
 
 /// An idempotency key, and what it stands for.
@@ -254,6 +258,20 @@ impl Correct {
 }
 
 impl Order {
+    /// An order that is known by a name of its own, whatever else it says.
+    pub(super) fn named(shop: Shop, work: Work, name: String, at: Timestamp) -> Self {
+        let key = Key {
+            text: name,
+            fingerprint: [0; 32],
+        };
+        Order {
+            shop,
+            key: Some(key),
+            at,
+            work,
+        }
+    }
+
     /// # Errors
     /// `validation_failed`, when the key is none.
     pub(super) fn new(shop: Shop, work: Work, key: Option<String>, at: Timestamp) -> Result<Self> {

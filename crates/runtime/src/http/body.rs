@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use types::{Error, ErrorCode};
 
 use super::problem::Problem;
@@ -25,29 +26,52 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        if !is_json(&request) {
-            return Err(Error::new(
-                ErrorCode::UnsupportedMediaType,
-                "Send the body as JSON, with the header Content-Type: application/json.",
-            )
-            .into());
-        }
-        let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
+        let bytes = json_bytes(request, state).await?;
         // serde takes a list for a struct, its items for the fields in their order; nobody means that.
         if bytes.trim_ascii_start().starts_with(b"[") {
             return Err(Error::invalid("body", "must be a JSON object").into());
         }
-        let mut deserializer = serde_json::Deserializer::from_slice(&bytes);
-        let value =
-            serde_path_to_error::deserialize(&mut deserializer).map_err(|error| wrong_json(&error))?;
-        deserializer.end().map_err(|error| {
-            Error::new(
-                ErrorCode::MalformedRequest,
-                format!("Something follows the JSON value: {error}."),
-            )
-        })?;
-        Ok(Body(value))
+        Ok(Body(read_json(&bytes)?))
     }
+}
+
+/// A JSON request body that is one object or a list of them, for whoever answers for each by itself.
+pub struct OneOrMany(pub Vec<Value>);
+
+impl<S: Send + Sync> FromRequest<S> for OneOrMany {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = json_bytes(request, state).await?;
+        Ok(OneOrMany(match read_json(&bytes)? {
+            Value::Array(many) => many,
+            one @ Value::Object(_) => vec![one],
+            _ => return Err(Error::invalid("body", "must be a JSON object, or a list of them").into()),
+        }))
+    }
+}
+
+async fn json_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    if !is_json(&request) {
+        return Err(Error::new(
+            ErrorCode::UnsupportedMediaType,
+            "Send the body as JSON, with the header Content-Type: application/json.",
+        )
+        .into());
+    }
+    Ok(Bytes::from_request(request, state).await.map_err(unreadable)?)
+}
+
+fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| wrong_json(&error))?;
+    deserializer.end().map_err(|error| {
+        Error::new(
+            ErrorCode::MalformedRequest,
+            format!("Something follows the JSON value: {error}."),
+        )
+    })?;
+    Ok(value)
 }
 
 fn is_json(request: &Request) -> bool {

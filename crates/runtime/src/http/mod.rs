@@ -10,7 +10,7 @@ mod pipeline;
 mod problem;
 mod security;
 
-pub use self::body::{Body, Created, Params, Segments};
+pub use self::body::{Body, Created, OneOrMany, Params, Segments};
 pub(crate) use self::health::LastHealth;
 pub use self::health::health_routes;
 pub(crate) use self::idempotency::forget_old as forget_idempotency_keys;

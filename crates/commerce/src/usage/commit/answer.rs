@@ -16,6 +16,13 @@ use crate::amount::Amount;
 #[serde(rename_all = "snake_case")]
 pub(in crate::usage) enum Answer {
     Used(Box<Used>),
+    /// Usage that was told afterwards.
+    Recorded {
+        event: UsageEventId,
+        /// Whether it was told before.
+        #[serde(skip)]
+        again: bool,
+    },
     Settled(Box<Settlement>),
     Released(Box<Hold>),
     Corrected(Box<Correction>),
@@ -53,8 +60,10 @@ pub(crate) enum LimitedBy {
 impl Answer {
     /// The same answer, given for another time.
     pub(super) fn again(mut self) -> Self {
-        if let Answer::Used(used) = &mut self {
-            used.replayed = true;
+        match &mut self {
+            Answer::Used(used) => used.replayed = true,
+            Answer::Recorded { again, .. } => *again = true,
+            Answer::Settled(_) | Answer::Released(_) | Answer::Corrected(_) => {}
         }
         self
     }

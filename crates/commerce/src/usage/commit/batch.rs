@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use ledger::Book;
-use runtime::outbox;
+use runtime::{audit, outbox};
 use storage::{System, Tx};
 use types::id::{HoldId, UsageBatchId};
 use types::{Error, ErrorCode, Result, Timestamp};
@@ -174,6 +174,9 @@ pub(super) async fn write(
     store::insert_events(tx, batch, &writes.events, now).await?;
     store::add_to_rollups(tx, &writes.events).await?;
     store::insert_replays(tx, &writes.replays).await?;
+    for (shop, wanted, entry) in writes.audits {
+        audit::record_for(tx, shop.workspace, wanted.actor, wanted.request, entry, now).await?;
+    }
     for (shop, event) in writes.warnings {
         outbox::emit_for(tx, shop.workspace, event, now).await?;
     }

@@ -6,12 +6,13 @@ use std::collections::{BTreeSet, HashMap};
 use ledger::{
     Allocation, Book, Changes, CorrectError, CounterView, DecideError, HoldError, Overlay, SubjectKind,
 };
+use runtime::audit::NewEntry;
 use runtime::outbox::NewEvent as OutboxEvent;
 use serde_json::json;
 use types::id::{CustomerId, HoldId, UsageEventId};
 use types::{Error, ErrorCode, Result, Timestamp};
 
-use super::super::order::{Order, Told, Verb};
+use super::super::order::{Correct, Order, Told, Verb};
 use super::super::store::{ChargedPart, DimensionValue, NewEvent, Replay, StoredHold};
 use super::super::{Correction, EventSource, Hold, Settlement};
 use super::answer::{Answer, Used, gate_refusal};
@@ -38,6 +39,8 @@ pub(in crate::usage) struct Writes {
     pub refunded: BTreeSet<(Shop, CustomerId)>,
     pub replays: Vec<Replay>,
     pub warnings: Vec<(Shop, OutboxEvent)>,
+    /// Entries of the audit log, each of what somebody wanted.
+    pub audits: Vec<(Shop, Correct, NewEntry)>,
     pub values: BTreeSet<DimensionValue>,
 }
 
@@ -153,7 +156,11 @@ impl Batch<'_> {
             used.usage = Some(usage.with_event(id));
         }
         self.take_values(order, ready);
-        let answer = Answer::Used(Box::new(used));
+        let event = used.usage.as_ref().and_then(|usage| usage.event);
+        let answer = match (ready.verb, event) {
+            (Verb::Record(_), Some(event)) => Answer::Recorded { event, again: false },
+            _ => Answer::Used(Box::new(used)),
+        };
         self.keep(order, &answer)?;
         Ok(Ok(answer))
     }
@@ -331,6 +338,9 @@ impl Batch<'_> {
         let scale = ready.feature.scale();
         let of_customer = |view: &&CounterView| view.key.subject.kind == SubjectKind::Customer;
         let figures = Figures::new(corrected.counters.iter().find(of_customer), &ready.feature);
+        let entry = NewEntry::new("usage.correct", "usage_event", stored.id)
+            .with_detail("correction", id.to_string());
+        self.writes.audits.push((order.shop, ready.wanted.clone(), entry));
         let rest = left.first().map_or(0, |part| part.units.total());
         self.writes.corrected.push((order.shop, stored.id, left));
         let answer = Answer::Corrected(Box::new(Correction {

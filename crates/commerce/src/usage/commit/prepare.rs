@@ -76,6 +76,7 @@ pub(in crate::usage) struct ReadySettle {
 
 /// A correction that the ledger decides.
 pub(in crate::usage) struct ReadyCorrection {
+    pub wanted: Correct,
     pub stored: StoredEvent,
     pub feature: Arc<Feature>,
     pub correction: ledger::Correction,
@@ -171,8 +172,11 @@ fn open_use(order: &Order, wanted: &Use, config: &Config, rules: &Rules) -> Resu
     };
     let mut own = None;
     if let Some(metered) = &metered {
-        let Some(limit) = customer.holdings.limit(metered.feature.id, order.at) else {
-            return refused(Code::FeatureNotInPlan);
+        let limit = match customer.holdings.limit(metered.feature.id, order.at) {
+            Some(limit) => limit.clone(),
+            // What has happened is counted, as overrun.
+            None if matches!(wanted.verb, Verb::Record(_)) => Limit::deny_above(0),
+            None => return refused(Code::FeatureNotInPlan),
         };
         if matches!(metered.meter.aggregation, Aggregation::Unique { .. }) {
             request.member = member(wanted, end_user)?;
@@ -184,7 +188,7 @@ fn open_use(order: &Order, wanted: &Use, config: &Config, rules: &Rules) -> Resu
                 .push(charge(SubjectKind::EndUser, id.uuid(), Limit::unlimited()));
         }
         own = Some(request.charges.len());
-        let mut mine = charge(SubjectKind::Customer, customer.id.uuid(), limit.clone());
+        let mut mine = charge(SubjectKind::Customer, customer.id.uuid(), limit);
         mine.grants = customer.grants(metered.feature.id);
         request.charges.push(mine);
     }
@@ -447,6 +451,7 @@ fn prepare_correction(order: &Order, wanted: &Correct, config: &Config) -> Resul
         }
     };
     Ok(ReadyCorrection {
+        wanted: wanted.clone(),
         correction: ledger::Correction {
             amount,
             charged_at: stored.occurred_at,

@@ -1,8 +1,9 @@
-//! `/v1/usage`: consume, check; holds; the event log and corrections; history.
+//! `/v1/usage`: consume, check; holds; the event log and corrections; history. `/v1/events`: CloudEvents.
 
 mod events;
 mod history;
 mod holds;
+mod ingest;
 
 use axum::Json;
 use axum::extract::State;
@@ -33,6 +34,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(holds::routes())
         .merge(events::routes())
         .merge(history::routes())
+        .merge(ingest::routes())
 }
 
 /// The header that makes a call safe to repeat.

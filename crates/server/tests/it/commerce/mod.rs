@@ -6,6 +6,8 @@ mod entitlements;
 mod features;
 mod gates;
 mod grants;
+mod holds;
+mod ingest;
 mod overrides;
 mod plans;
 mod platforms;
@@ -29,4 +31,6 @@ pub const EXAMPLES: &[&[Example]] = &[
     grants::EXAMPLES,
     rate_limits::EXAMPLES,
     usage::EXAMPLES,
+    holds::EXAMPLES,
+    ingest::EXAMPLES,
 ];

@@ -75,6 +75,13 @@ impl World {
         let rule = json!({"name": "walk", "applies_to": "customer", "limit": 100, "per_secs": 1, "customer": "acme",
             "plan": "free", "feature": "calls"});
         let standing = json!({"customer": shop.customer, "feature": "calls", "granted": true, "limit": null, "reason": "walk"});
+        let use_one = async |path: &str| {
+            theirs(app.post(path))
+                .json(&shop.usage(1))
+                .send()
+                .await
+                .expect(200)
+        };
         let ids = json!({
             "workspace": owner.workspace,
             "platform": shop.platform,
@@ -94,6 +101,9 @@ impl World {
             "override": create("/v1/overrides", standing).await["id"],
             "grant": create(&grants, grant).await["id"],
             "rate_limit": create("/v1/rate_limits", rule).await["id"],
+            "event": use_one("/v1/usage/consume").await["event"],
+            "hold": create("/v1/usage/holds", shop.usage(1)).await["hold"]["id"],
+            "spare_hold": create("/v1/usage/holds", shop.usage(1)).await["hold"]["id"],
             "spare_session": session["session"]["id"],
         });
         let secret = |created: Value| created["secret"].as_str().unwrap().to_owned();

@@ -29,7 +29,12 @@ const FOR_VIEWERS: &[&str] = &["POST /v1/usage/check"];
 const NOT_IN_THE_WORKSPACES_LOG: &[&str] = &[
     // Usage has a log of its own.
     "POST /v1/usage/consume",
+    "POST /v1/usage/consume_batch",
     "POST /v1/usage/check",
+    "POST /v1/usage/holds",
+    "POST /v1/usage/holds/{hold}/settle",
+    "POST /v1/usage/holds/{hold}/release",
+    "POST /v1/events",
     // In the log of the workspace that is made.
     "POST /v1/workspaces",
     // What people do with their sessions is in the log of the workspace that runs their realm.
