@@ -4,6 +4,7 @@ mod amount;
 pub mod api_keys;
 pub mod catalogue;
 mod credentials;
+pub mod customer_keys;
 pub mod customers;
 pub mod entitlements;
 pub mod features;
@@ -45,12 +46,13 @@ pub fn module() -> Module {
         .merge(features::routes())
         .merge(plans::routes())
         .merge(customers::routes())
+        .merge(customer_keys::routes())
         .merge(subscriptions::routes())
         .merge(overrides::routes())
         .merge(grants::routes())
         .merge(rate_limits::routes())
         .merge(entitlements::routes());
-    module.self_idempotent_routes = usage::routes();
+    module.self_idempotent_routes = usage::routes().merge(customer_keys::verify_routes());
     module.permissions = &[
         Permission::ApiKeysRead,
         Permission::ApiKeysManage,
@@ -58,6 +60,9 @@ pub fn module() -> Module {
         Permission::PlatformsManage,
         Permission::CustomersRead,
         Permission::CustomersManage,
+        Permission::CustomerKeysRead,
+        Permission::CustomerKeysManage,
+        Permission::CustomerKeysVerify,
         Permission::UsageRead,
         Permission::UsageConsume,
     ];
@@ -66,7 +71,7 @@ pub fn module() -> Module {
         .tasks
         .push(|app, stop| Box::pin(usage::run_upkeep(app, stop)));
     module.tables = TABLES;
-    gates::register(api_keys::register(grants::register(rate_limits::register(
-        module,
+    gates::register(api_keys::register(customer_keys::register(grants::register(
+        rate_limits::register(module),
     ))))
 }

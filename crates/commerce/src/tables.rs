@@ -13,6 +13,7 @@ pub const TABLES: &[Table] = &[
     owned("plan_entitlements"),
     personal("customers"),
     personal("end_users"),
+    personal("customer_keys"),
     owned("subscriptions"),
     owned("overrides"),
     owned("grants"),

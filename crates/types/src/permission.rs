@@ -55,6 +55,9 @@ permissions! {
     PlatformsManage = "platforms:manage", "Create and change platforms, features, plans and rate limits.";
     CustomersRead = "customers:read", "See customers, their subscriptions, entitlements and grants.";
     CustomersManage = "customers:manage", "Create and change customers, subscriptions, overrides and grants.";
+    CustomerKeysRead = "customer_keys:read", "List customers' keys, never their secrets.";
+    CustomerKeysManage = "customer_keys:manage", "Create, change, rotate and revoke customers' keys.";
+    CustomerKeysVerify = "customer_keys:verify", "Verify customers' keys and count what they use.";
     UsageRead = "usage:read", "See usage and the event log.";
     UsageConsume = "usage:consume", "Record usage against a customer's quota.";
     AuditRead = "audit:read", "Read and export the audit log.";
@@ -193,6 +196,9 @@ impl Role {
                 P::PlatformsManage,
                 P::CustomersRead,
                 P::CustomersManage,
+                P::CustomerKeysRead,
+                P::CustomerKeysManage,
+                P::CustomerKeysVerify,
                 P::UsageRead,
                 P::UsageConsume,
             ]),
@@ -201,6 +207,7 @@ impl Role {
                 P::MembersRead,
                 P::PlatformsRead,
                 P::CustomersRead,
+                P::CustomerKeysRead,
                 P::UsageRead,
             ]),
         }

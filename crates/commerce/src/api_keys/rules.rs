@@ -21,6 +21,9 @@ pub const PLATFORM_SCOPES: PermissionSet = PermissionSet::of(&[
     Permission::PlatformsManage,
     Permission::CustomersRead,
     Permission::CustomersManage,
+    Permission::CustomerKeysRead,
+    Permission::CustomerKeysManage,
+    Permission::CustomerKeysVerify,
     Permission::UsageRead,
     Permission::UsageConsume,
 ]);

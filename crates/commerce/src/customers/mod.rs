@@ -21,6 +21,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 pub(crate) use self::http::routes;
 pub use self::reference::{CustomerRef, EndUserRef, MAX_EXTERNAL_ID_CHARS, Reference};
+pub(crate) use self::rules::check_metadata;
 pub use self::rules::{
     MAX_EMAIL_CHARS, MAX_METADATA_ENTRIES, MAX_METADATA_KEY_CHARS, MAX_METADATA_VALUE_CHARS, MAX_NAME_CHARS,
 };

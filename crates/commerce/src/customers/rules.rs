@@ -39,7 +39,7 @@ pub(super) fn check_email(email: &str) -> Result<()> {
     }
 }
 
-pub(super) fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<()> {
+pub(crate) fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<()> {
     if metadata.len() > MAX_METADATA_ENTRIES {
         let message = format!(
             "has {} entries; at most {MAX_METADATA_ENTRIES} are kept",

@@ -54,6 +54,11 @@ impl RateLimits {
         Ok(RateLimits { rules })
     }
 
+    /// Whether no call is limited.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// What the call asks of each rule that it comes under, in the order of the rules.
     pub fn charges(&self, call: &Call<'_>) -> Vec<RateCharge> {
         self.rules.iter().filter_map(|rule| rule.charge(call)).collect()

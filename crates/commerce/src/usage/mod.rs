@@ -30,15 +30,15 @@ use types::{Error, Page, PageRequest, Permission, Result, Timestamp};
 use utoipa::ToSchema;
 
 pub use self::commit::Committer;
-pub(crate) use self::commit::{LimitedBy, Used, run};
+pub(crate) use self::commit::{LimitedBy, Used, run, whole_secs};
 pub use self::corrections::{Correction, NewCorrection, correct};
 pub use self::holds::{
     Hold, HoldFilter, HoldStatusForm, NewReservation, NewSettlement, Reservation, Settlement, get_hold,
     list_holds, release, reserve, settle,
 };
-pub(crate) use self::http::routes;
+pub(crate) use self::http::{IdempotencyHeader, REPLAYED, routes, take_header_key};
 pub use self::ingest::{CloudEvent, Ingested, MAX_EVENTS, ingest};
-pub(crate) use self::order::Also;
+pub(crate) use self::order::{Also, check_call};
 pub use self::order::{EventSource, NewUsage};
 pub use self::top::{TopCustomer, top_customers};
 pub(crate) use self::upkeep::run as run_upkeep;
@@ -257,7 +257,8 @@ impl Used {
     }
 }
 
-/// A use by somebody who came with a key of the seller's: of a feature or of nothing but the key itself.
+/// A use by somebody who came with a key of the seller's: of a feature or of nothing but the key itself. What it says has been
+/// looked at by [`check_call`].
 #[derive(Debug, Clone)]
 pub(crate) struct KeyedUse {
     pub customer: CustomerRef,
@@ -281,13 +282,9 @@ pub(crate) async fn consume_with_key(
     input: KeyedUse,
     also: Also,
 ) -> Result<Used> {
-    let wanted = Use::of_key(input.clone(), also)?;
-    let order = Order::new(
-        caller.shop,
-        Work::Use(Box::new(wanted)),
-        input.idempotency_key,
-        app.now(),
-    )?;
+    let key = input.idempotency_key.clone();
+    let wanted = Box::new(Use::of_key(input, also));
+    let order = Order::new(caller.shop, Work::Use(wanted), key, app.now())?;
     used(app.service::<Committer>()?.commit(order).await?)
 }
 

@@ -141,7 +141,16 @@ pub(crate) struct Also {
     /// The key, for rate limits that count by key.
     pub api_key: Option<Uuid>,
     pub charges: Vec<Charge>,
+    /// Counters of calls: one call, whatever amount it is of, and never given back.
+    pub calls: Vec<Charge>,
     pub rates: Vec<RateCharge>,
+}
+
+impl Also {
+    /// Whether nothing is charged.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.charges.is_empty() && self.calls.is_empty() && self.rates.is_empty()
+    }
 }
 
 /// Charges what a hold has cost altogether so far.
@@ -199,18 +208,8 @@ impl Use {
     }
 
     /// A use by somebody who came with a key.
-    ///
-    /// # Errors
-    /// As [`Use::read`].
-    pub(super) fn of_key(input: KeyedUse, also: Also) -> Result<Self> {
-        if let Some(feature) = &input.feature {
-            check_text("feature", feature, 1, MAX_FEATURE_CHARS)?;
-        }
-        if let Some(route) = &input.route {
-            check_text("route", route, 1, MAX_ROUTE_CHARS)?;
-        }
-        check_dimensions(&input.dimensions)?;
-        Ok(Use {
+    pub(super) fn of_key(input: KeyedUse, also: Also) -> Self {
+        Use {
             customer: input.customer,
             end_user: input.end_user.map(EndUserRef::Id),
             feature: input.feature,
@@ -220,7 +219,7 @@ impl Use {
             route: input.route,
             verb: Verb::Spend,
             also,
-        })
+        }
     }
 
     /// Kept with the answer for as long as the key is: made of what was sent, and of nothing that a new version may name anew.
@@ -308,6 +307,27 @@ impl Order {
             _ => false,
         }
     }
+}
+
+/// Checks what a call says beside whose it is, before it is known who comes with the key.
+///
+/// # Errors
+/// `validation_failed`, naming the field.
+pub(crate) fn check_call(
+    feature: Option<&str>,
+    dimensions: &BTreeMap<String, String>,
+    route: Option<&str>,
+    key: Option<&str>,
+) -> Result<()> {
+    let texts = [
+        ("feature", feature, MAX_FEATURE_CHARS),
+        ("route", route, MAX_ROUTE_CHARS),
+        ("idempotency_key", key, MAX_KEY_CHARS),
+    ];
+    for (field, text, most) in texts {
+        text.map_or(Ok(()), |text| check_text(field, text, 1, most))?;
+    }
+    check_dimensions(dimensions)
 }
 
 fn check_dimensions(dimensions: &BTreeMap<String, String>) -> Result<()> {

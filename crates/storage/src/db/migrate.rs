@@ -45,6 +45,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!("0001", "runtime"),
     migration!("0002", "accounts"),
     migration!("0003", "commerce"),
+    migration!("0005", "customer_keys"),
     migration!("0006", "grants"),
 ];
 

@@ -38,6 +38,8 @@ pub(crate) struct Used {
     pub usage: Option<Usage>,
     /// The counters that the order names itself, in its order; empty when it was refused before they were looked at.
     pub also: Vec<CounterView>,
+    /// The counters of calls that the order names, in its order; empty likewise.
+    pub calls: Vec<CounterView>,
     pub rates: Vec<RateView>,
     pub limited_by: Option<LimitedBy>,
     pub hold: Option<Hold>,
@@ -54,6 +56,8 @@ pub(crate) enum LimitedBy {
     Customer,
     /// One of the counters that the order names itself, by its place there.
     Also(usize),
+    /// One of the counters of calls that the order names.
+    Calls,
     Rate(usize),
 }
 
@@ -83,6 +87,7 @@ impl Used {
             customer,
             usage: metered.map(|metered| Usage::new(customer, metered, decision, None)),
             also: Vec::new(),
+            calls: Vec::new(),
             rates: Vec::new(),
             limited_by: None,
             hold: None,
@@ -102,6 +107,7 @@ impl Used {
             customer: ready.customer,
             usage,
             also: decision.counters.iter().skip(ready.also).copied().collect(),
+            calls: Vec::new(),
             rates: decision.rates.clone(),
             limited_by: decision.limiting.map(|limiting| match limiting {
                 Limiting::Counter(place) if place >= ready.also => LimitedBy::Also(place - ready.also),
@@ -110,6 +116,15 @@ impl Used {
             }),
             hold: None,
             replayed: false,
+        }
+    }
+
+    /// Refused by a counter of calls: the others were not looked at.
+    pub(super) fn without_calls(ready: &ReadyUse, decision: &Decision) -> Self {
+        Used {
+            calls: decision.counters.clone(),
+            limited_by: Some(LimitedBy::Calls),
+            ..Used::refused(ready.customer, None, decision)
         }
     }
 
@@ -153,7 +168,7 @@ impl Usage {
 }
 
 /// At least one second, so that nobody asks again at once.
-fn whole_secs(wait: Duration) -> u64 {
+pub(crate) fn whole_secs(wait: Duration) -> u64 {
     wait.as_micros().div_ceil(1_000_000).max(1) as u64
 }
 

@@ -119,6 +119,12 @@ impl Batch<'_> {
                 return Ok(Err(gate_refusal(&decision, &gate.plan)));
             }
         }
+        if let Some(calls) = &ready.calls {
+            let decision = ledger::decide(&mut draft, calls, order.at).map_err(Error::internal)?;
+            if !decision.is_granted() {
+                return Ok(Ok(Answer::Used(Box::new(Used::without_calls(ready, &decision)))));
+            }
+        }
         let hold = HoldId::generate();
         let decision = match ready.verb {
             Verb::Spend => ledger::decide(&mut draft, &ready.request, order.at),
@@ -134,11 +140,13 @@ impl Batch<'_> {
         };
         let mut used = Used::decided(ready, &decision);
         if !decision.is_granted() {
+            used.calls = self.calls(ready, order.at)?;
             return Ok(Ok(Answer::Used(Box::new(used))));
         }
         let changes = draft.into_changes();
         let made = changes.holds.get(&hold).cloned();
         self.overlay.merge(changes);
+        used.calls = self.calls(ready, order.at)?;
         if let Some(made) = made {
             used.hold = self.hold(order.shop, ready, made);
         } else if let Some(usage) = used.usage.take() {
@@ -163,6 +171,13 @@ impl Batch<'_> {
         };
         self.keep(order, &answer)?;
         Ok(Ok(answer))
+    }
+
+    /// The counters of calls that the order names, as they are now.
+    fn calls(&self, ready: &ReadyUse, at: Timestamp) -> Result<Vec<CounterView>> {
+        let charges = ready.calls.iter().flat_map(|calls| &calls.charges);
+        let views = charges.map(|charge| charge.view(&self.overlay, at));
+        views.collect::<Result<_, _>>().map_err(Error::internal)
     }
 
     /// Notes a new hold, and tells how it is shown.

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use types::{Error, ErrorCode, Result};
 
 pub(super) use self::answer::{Answer, gate_refusal};
-pub(crate) use self::answer::{LimitedBy, Used};
+pub(crate) use self::answer::{LimitedBy, Used, whole_secs};
 pub(super) use self::batch::{Desk, load_book};
 pub(super) use self::config::{Purpose, load};
 pub(super) use self::prepare::{Metered, Ready, ReadyUse, Rules, Stage, Wanted, prepare};

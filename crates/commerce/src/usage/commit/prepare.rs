@@ -52,6 +52,8 @@ pub(in crate::usage) struct ReadyUse {
     pub own: Option<usize>,
     /// Where in the request the charges begin that the order names itself.
     pub also: usize,
+    /// The counters of calls that the order names itself, asked for one call.
+    pub calls: Option<Request>,
     /// The workspace's own limit, where it has one: both are granted, or neither.
     pub gate: Option<Gate>,
 }
@@ -206,8 +208,18 @@ fn open_use(order: &Order, wanted: &Use, config: &Config, rules: &Rules) -> Resu
         request,
         own,
         also,
+        calls: calls(wanted),
         gate,
     }))
+}
+
+fn calls(wanted: &Use) -> Option<Request> {
+    let charges = &wanted.also.calls;
+    (!charges.is_empty()).then(|| Request {
+        amount: 1,
+        charges: charges.clone(),
+        ..Request::default()
+    })
 }
 
 fn metered(wanted: &Use, feature: &Arc<Feature>) -> Result<Metered> {
@@ -483,7 +495,8 @@ impl Wanted {
         match ready {
             Ready::Use(ready) => {
                 let gate = ready.gate.iter().flat_map(|gate| &gate.request.charges);
-                for charge in ready.request.charges.iter().chain(gate) {
+                let calls = ready.calls.iter().flat_map(|calls| &calls.charges);
+                for charge in ready.request.charges.iter().chain(gate).chain(calls) {
                     self.add_charge(shop, charge);
                     if matches!(charge.meter.aggregation, Aggregation::Unique { .. }) {
                         self.members.insert(MemberKey {

@@ -22,7 +22,7 @@ use crate::amount::Amount;
 use crate::{ShopCaller, ShopHeaders};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
@@ -44,7 +44,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     dead_code,
     reason = "tells the API's description of a header that is read by name"
 )]
-struct IdempotencyHeader {
+pub(crate) struct IdempotencyHeader {
     /// The same as `idempotency_key` in the body.
     #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255)]
     key: Option<String>,
@@ -160,7 +160,7 @@ async fn consume_batch(
 }
 
 /// Takes the header's key, if the body has none.
-fn take_header_key(key: &mut Option<String>, headers: &HeaderMap) -> types::Result<()> {
+pub(crate) fn take_header_key(key: &mut Option<String>, headers: &HeaderMap) -> types::Result<()> {
     let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
         return Ok(());
     };

@@ -1,6 +1,7 @@
 //! Tests of the crate `commerce`, a file a noun.
 
 mod api_keys;
+mod customer_keys;
 mod customers;
 mod entitlements;
 mod features;
@@ -25,6 +26,7 @@ pub const EXAMPLES: &[&[Example]] = &[
     features::EXAMPLES,
     plans::EXAMPLES,
     customers::EXAMPLES,
+    customer_keys::EXAMPLES,
     entitlements::EXAMPLES,
     subscriptions::EXAMPLES,
     overrides::EXAMPLES,

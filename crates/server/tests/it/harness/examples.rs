@@ -74,6 +74,8 @@ impl World {
         let grants = format!("/v1/customers/{}/grants", shop.customer);
         let rule = json!({"name": "walk", "applies_to": "customer", "limit": 100, "per_secs": 1, "customer": "acme",
             "plan": "free", "feature": "calls"});
+        let issued = json!({"customer": shop.customer, "name": "laptop"});
+        let customer_key = create("/v1/keys", issued).await;
         let standing = json!({"customer": shop.customer, "feature": "calls", "granted": true, "limit": null, "reason": "walk"});
         let use_one = async |path: &str| {
             theirs(app.post(path))
@@ -96,6 +98,8 @@ impl World {
             "spare_plan": create("/v1/plans", plan).await["id"],
             "customer": shop.customer,
             "spare_customer": spare_customer["id"],
+            "customer_key": customer_key["customer_key"]["id"],
+            "customer_key_secret": customer_key["secret"],
             "subscription": theirs(app.get("/v1/subscriptions")).send().await.expect(200)["data"][0]["id"],
             "spare_subscription": create("/v1/subscriptions", paid).await["id"],
             "override": create("/v1/overrides", standing).await["id"],

@@ -35,6 +35,7 @@ const NOT_IN_THE_WORKSPACES_LOG: &[&str] = &[
     "POST /v1/usage/holds/{hold}/settle",
     "POST /v1/usage/holds/{hold}/release",
     "POST /v1/events",
+    "POST /v1/keys/verify",
     // In the log of the workspace that is made.
     "POST /v1/workspaces",
     // What people do with their sessions is in the log of the workspace that runs their realm.

@@ -35,6 +35,7 @@ const READS: &[&str] = &[
     "/v1/customers?external_id=acme",
     "/v1/customers/{spare_customer}/entitlements",
     "/v1/customers/{spare_customer}/entitlements/calls",
+    "/v1/keys?customer=acme",
     "/v1/subscriptions?customer=acme",
     "/v1/overrides?customer=acme",
     "/v1/customers/{customer}/grants?feature=calls",
