@@ -18,7 +18,7 @@ use runtime::{App, Build, Clock, Module, Parts, Task, installation, node};
 use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use storage::blobs::{Blobs, BlobsConfig, S3Config};
 use storage::cache::{Cache, CacheConfig};
-use storage::{DbConfig, Table};
+use storage::{DbConfig, Table, Upgrade};
 use tower::Layer;
 use tower::util::MapRequestLayer;
 use types::{Error, Result};
@@ -53,14 +53,14 @@ pub fn tables() -> Vec<Table> {
 }
 
 /// Opens what the configuration names, and puts the parts together on it.
-pub async fn open(config: Config) -> Result<Composed> {
-    let composed = assemble(open_parts(config).await?, modules());
+pub async fn open(config: Config, upgrade: Upgrade) -> Result<Composed> {
+    let composed = assemble(open_parts(config, upgrade).await?, modules());
     prepare(&composed.app).await?;
     Ok(composed)
 }
 
 /// Opens database, blobs, cache and keys.
-pub async fn open_parts(config: Config) -> Result<Parts> {
+pub async fn open_parts(config: Config, upgrade: Upgrade) -> Result<Parts> {
     make_private_folder(&config.server.data_dir)?;
     let database = match &config.database.url {
         DatabaseUrl::Sqlite(path) => DbConfig::Sqlite { path: path.clone() },
@@ -69,7 +69,7 @@ pub async fn open_parts(config: Config) -> Result<Parts> {
             max_connections: config.database.max_connections,
         },
     };
-    let (db, issuer) = storage::open(&database, &tables()).await?;
+    let (db, issuer) = storage::open_with(&database, &tables(), upgrade).await?;
     let clock = Clock::System;
     let known = installation::root_keys(&db, &issuer).await?;
     let root_keys = RootKeys::new(root_key(&config, known.is_empty())?, retired_root_keys(&config)?);

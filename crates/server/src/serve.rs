@@ -8,6 +8,7 @@ use runtime::App;
 use runtime::config::Config;
 use runtime::jobs::Worker;
 use runtime::telemetry::Metrics;
+use storage::Upgrade;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +47,7 @@ impl Server {
             Some(address) => Some(bind(address, "metrics.listen").await?),
             None => None,
         };
-        let composed = compose::open(config).await?;
+        let composed = compose::open(config, Upgrade::Run).await?;
         write_address(&composed.app, address).await?;
         let (mut tasks, stop_tasks) = (JoinSet::new(), CancellationToken::new());
         for task in &composed.tasks {

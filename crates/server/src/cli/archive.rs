@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use runtime::config::{BlobStore, Config, DatabaseUrl};
 use serde::{Deserialize, Serialize};
-use storage::DbConfig;
+use storage::{DbConfig, Upgrade};
 use types::{Error, ErrorCode, Result, Timestamp};
 
 use crate::compose::{self, make_private_folder};
@@ -61,8 +61,9 @@ pub(super) async fn take(config: &Config, target: &Path) -> Result<Note> {
         // Left behind by a backup that was interrupted.
         fs::remove_dir_all(&draft).map_err(|error| cannot("remove", &draft, &error))?;
     }
+    let opened = DbConfig::Sqlite { path: database };
+    let (db, _) = storage::open_with(&opened, &compose::tables(), Upgrade::Never).await?;
     make_private_folder(&draft)?;
-    let (db, _) = storage::open(&DbConfig::Sqlite { path: database }, &compose::tables()).await?;
     db.snapshot_to(&draft.join(DATABASE)).await?;
     db.close().await;
     let files = match &config.blobs.store {

@@ -6,6 +6,7 @@ use commerce::api_keys::{self, ApiKeyKind, NewApiKey};
 use runtime::App;
 use runtime::config::Config;
 use serde::Serialize;
+use storage::Upgrade;
 use types::id::{UserId, WorkspaceId};
 use types::{Mode, Permission, Result};
 
@@ -43,7 +44,7 @@ struct Made {
 
 pub(super) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     let url = config.server.public_url.clone();
-    let composed = compose::open(config).await?;
+    let composed = compose::open(config, Upgrade::OnlyNew).await?;
     let made = make(&composed.app, args).await?;
     composed.app.db().close().await;
     if args.json {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use runtime::audit::{self, Fault, Verdict};
 use runtime::config::Config;
+use storage::Upgrade;
 use types::Result;
 
 use super::{archive, output};
@@ -19,9 +20,10 @@ pub(super) struct Args {
 /// Fails when anything was changed, moved or removed.
 pub(super) async fn run(args: &Args, config: Config) -> Result<ExitCode> {
     archive::require_database(&config)?;
-    let composed = compose::open(config).await?;
-    let verdicts = audit::verify(&composed.app).await?;
-    composed.app.db().close().await;
+    let parts = compose::open_parts(config, Upgrade::Never).await?;
+    let app = compose::assemble(parts, compose::modules()).app;
+    let verdicts = audit::verify(&app).await?;
+    app.db().close().await;
     if args.json {
         output::print_json(&verdicts)?;
     } else {

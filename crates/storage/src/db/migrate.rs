@@ -49,6 +49,41 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!("0006", "grants"),
 ];
 
+/// What opening a database may do to its schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upgrade {
+    /// Run the steps that are missing: for the server.
+    Run,
+    /// Make the schema of a new database, and refuse one that lacks steps: for what writes beside a server.
+    OnlyNew,
+    /// Refuse a database that lacks steps: for what only looks.
+    Never,
+}
+
+impl Upgrade {
+    /// # Errors
+    /// When steps are missing that may not be run.
+    fn permit(self, applied: &[i64], pending: &[&Migration]) -> Result<()> {
+        match pending.first() {
+            Some(_) if self == Upgrade::Never && applied.is_empty() => Err(Error::unavailable(
+                "There is nothing in this database yet. Start the server on it first.",
+            )),
+            Some(first) if self != Upgrade::Run && !applied.is_empty() => Err(newer_program(&format!(
+                "schema step {:04}_{}",
+                first.version, first.name
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn newer_program(lacks: &str) -> Error {
+    Error::unavailable(format!(
+        "This program is newer than the database, which lacks {lacks}. Start the server with this program first, or use the \
+         program that the server runs."
+    ))
+}
+
 const JOURNAL: &str = "CREATE TABLE IF NOT EXISTS schema_migrations (
     version bigint NOT NULL PRIMARY KEY,
     name text NOT NULL,
@@ -80,7 +115,7 @@ fn pending(applied: &[i64]) -> Result<Vec<&'static Migration>> {
         .collect())
 }
 
-pub(super) async fn sqlite(db: &SqliteDb, path: &Path) -> Result<()> {
+pub(super) async fn sqlite(db: &SqliteDb, path: &Path, upgrade: Upgrade) -> Result<()> {
     let mut lease = db.lease().await?;
     lease
         .connection()
@@ -96,6 +131,7 @@ pub(super) async fn sqlite(db: &SqliteDb, path: &Path) -> Result<()> {
         .map(|row| row.try_get("version").map_err(from_sqlx))
         .collect::<Result<_>>()?;
     let pending = pending(&applied)?;
+    upgrade.permit(&applied, &pending)?;
     if let Some(first) = pending.first().filter(|_| !applied.is_empty()) {
         let target = snapshot_path(path, first);
         snapshot(db, &target).await?;
@@ -171,20 +207,24 @@ fn unwritable(target: &Path, error: std::io::Error) -> Error {
     Error::unavailable(format!("Cannot write {}: {error}", target.display())).with_source(error)
 }
 
-pub(super) async fn postgres(db: &PostgresDb, tables: &[Table]) -> Result<()> {
+pub(super) async fn postgres(db: &PostgresDb, tables: &[Table], upgrade: Upgrade) -> Result<()> {
     let mut connection = db.pool.acquire().await.map_err(from_sqlx)?;
     sqlx::query("SELECT pg_advisory_lock($1)")
         .bind(ADVISORY_LOCK)
         .execute(&mut *connection)
         .await
         .map_err(from_sqlx)?;
-    let outcome = postgres_locked(&mut connection, tables).await;
+    let outcome = postgres_locked(&mut connection, tables, upgrade).await;
     // Closing the connection gives the lock back whatever state it is in.
     connection.close().await.map_err(from_sqlx)?;
     outcome
 }
 
-async fn postgres_locked(connection: &mut sqlx::PgConnection, tables: &[Table]) -> Result<()> {
+async fn postgres_locked(
+    connection: &mut sqlx::PgConnection,
+    tables: &[Table],
+    upgrade: Upgrade,
+) -> Result<()> {
     connection.execute(JOURNAL).await.map_err(from_sqlx)?;
     let applied: Vec<i64> = sqlx::query(APPLIED)
         .fetch_all(&mut *connection)
@@ -193,7 +233,9 @@ async fn postgres_locked(connection: &mut sqlx::PgConnection, tables: &[Table]) 
         .iter()
         .map(|row| row.try_get("version").map_err(from_sqlx))
         .collect::<Result<_>>()?;
-    for migration in pending(&applied)? {
+    let pending = pending(&applied)?;
+    upgrade.permit(&applied, &pending)?;
+    for migration in pending {
         let mut tx = sqlx::Connection::begin(&mut *connection)
             .await
             .map_err(from_sqlx)?;
@@ -214,6 +256,12 @@ async fn postgres_locked(connection: &mut sqlx::PgConnection, tables: &[Table]) 
             name = migration.name,
             "schema step applied"
         );
+    }
+    if rls::is_applied(connection, tables).await? {
+        return Ok(());
+    }
+    if upgrade != Upgrade::Run && !applied.is_empty() {
+        return Err(newer_program("the row level security of this version"));
     }
     rls::apply(connection, tables).await
 }
@@ -276,6 +324,22 @@ mod tests {
             .map(|m| format!("{:04}_{}", m.version, m.name))
             .collect();
         assert_eq!(listed, files);
+    }
+
+    #[test]
+    fn only_the_server_runs_missing_steps() {
+        let all: Vec<&Migration> = MIGRATIONS.iter().collect();
+        let last = &all[all.len() - 1..];
+        let permitted = |upgrade: Upgrade| {
+            (
+                upgrade.permit(&[], &all).is_ok(),
+                upgrade.permit(&[1], last).is_ok(),
+                upgrade.permit(&[1], &[]).is_ok(),
+            )
+        };
+        assert_eq!(permitted(Upgrade::Run), (true, true, true));
+        assert_eq!(permitted(Upgrade::OnlyNew), (true, false, true));
+        assert_eq!(permitted(Upgrade::Never), (false, false, true));
     }
 
     #[test]

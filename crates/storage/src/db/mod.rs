@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use types::{Error, Result};
 
 pub use self::error::overtaken;
-pub use self::migrate::{MIGRATIONS, Migration};
+pub use self::migrate::{MIGRATIONS, Migration, Upgrade};
 pub use self::parity::{Column, Index, Schema};
 pub use self::row::{FromColumn, Row};
 pub use self::tx::{Dialect, Tx};
@@ -70,15 +70,23 @@ enum Backend {
 /// Unavailable, when the database cannot be reached; internal, when its schema is newer than this program or its row
 /// level security is not what `tables` asks for.
 pub async fn open(config: &DbConfig, tables: &[Table]) -> Result<(Db, Issuer)> {
+    open_with(config, tables, Upgrade::Run).await
+}
+
+/// [`open`], with a say in what it may do to the schema.
+///
+/// # Errors
+/// Those of [`open`]; unavailable, when steps of the schema are missing that may not be run.
+pub async fn open_with(config: &DbConfig, tables: &[Table], upgrade: Upgrade) -> Result<(Db, Issuer)> {
     let backend = match config {
         DbConfig::Sqlite { path } => {
             let sqlite = SqliteDb::open(path).await?;
-            migrate::sqlite(&sqlite, path).await?;
+            migrate::sqlite(&sqlite, path, upgrade).await?;
             Backend::Sqlite(sqlite)
         }
         DbConfig::Postgres { url, max_connections } => {
             let postgres = PostgresDb::open(url, *max_connections).await?;
-            migrate::postgres(&postgres, tables).await?;
+            migrate::postgres(&postgres, tables, upgrade).await?;
             rls::check(&postgres, tables).await?;
             Backend::Postgres(postgres)
         }

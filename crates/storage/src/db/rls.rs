@@ -168,7 +168,12 @@ fn role_statement(role: Role) -> String {
         EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
         END $$;
         DO $$ BEGIN
-            IF NOT pg_has_role(current_user, '{name}', 'MEMBER') THEN
+            -- From version 16 on, who makes a role is its member and may not take it on all the same, unless that is granted too.
+            IF current_setting('server_version_num')::integer >= 160000 THEN
+                IF NOT pg_has_role(current_user, '{name}', 'SET') THEN
+                    EXECUTE 'GRANT {name} TO CURRENT_USER WITH SET TRUE';
+                END IF;
+            ELSIF NOT pg_has_role(current_user, '{name}', 'MEMBER') THEN
                 GRANT {name} TO CURRENT_USER;
             END IF;
         END $$;
@@ -176,12 +181,16 @@ fn role_statement(role: Role) -> String {
     )
 }
 
-/// Creates roles, grants and policies, unless the same ones were created before.
-pub(super) async fn apply(connection: &mut PgConnection, tables: &[Table]) -> Result<()> {
+/// The statements that create all roles, grants and policies.
+fn script(tables: &[Table]) -> String {
     let mut script = String::from("SELECT pg_advisory_xact_lock(hashtext('plinth roles'));\n");
     script.extend(Role::ALL.map(role_statement));
     script.extend(tables.iter().map(statements));
+    script
+}
 
+/// Whether these very roles, grants and policies were created before.
+pub(super) async fn is_applied(connection: &mut PgConnection, tables: &[Table]) -> Result<bool> {
     sqlx::raw_sql("CREATE TABLE IF NOT EXISTS schema_policies (script text NOT NULL)")
         .execute(&mut *connection)
         .await
@@ -192,9 +201,12 @@ pub(super) async fn apply(connection: &mut PgConnection, tables: &[Table]) -> Re
         .map_err(from_sqlx)?
         .map(|row| row.try_get("script").map_err(from_sqlx))
         .transpose()?;
-    if current.as_deref() == Some(script.as_str()) {
-        return Ok(());
-    }
+    Ok(current.is_some_and(|current| current == script(tables)))
+}
+
+/// Creates roles, grants and policies.
+pub(super) async fn apply(connection: &mut PgConnection, tables: &[Table]) -> Result<()> {
+    let script = script(tables);
     let mut tx = sqlx::Connection::begin(&mut *connection)
         .await
         .map_err(from_sqlx)?;

@@ -21,7 +21,7 @@ use ::runtime::jobs::Worker;
 use ::runtime::{App, Clock};
 use axum::Router;
 use server::compose::{self, Composed};
-use storage::{Issuer, Reason, System};
+use storage::{Issuer, Reason, System, Upgrade};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
@@ -217,7 +217,7 @@ fn config(folder: &TempDir, postgres: Option<String>, settings: &[(&str, &str)])
 }
 
 async fn assemble(config: Config) -> Composed {
-    let mut parts = compose::open_parts(config).await.unwrap();
+    let mut parts = compose::open_parts(config, Upgrade::Run).await.unwrap();
     parts.clock = Clock::manual(Timestamp::now());
     // The least that argon2 allows: what these tests hash needs no protection.
     parts.passwords = PasswordHasher::new(argon2::Params::new(8, 1, 1, None).unwrap());

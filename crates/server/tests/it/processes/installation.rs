@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
+use storage::{DbConfig, Reason, params};
 use tempfile::TempDir;
 
 use super::client::Client;
@@ -22,7 +23,7 @@ pub struct Installation {
     /// A key of the workspace that `bootstrap` made.
     pub key: String,
     // Dropped after the rest, when no node is connected any more.
-    _database: Option<OwnDatabase>,
+    database: Option<OwnDatabase>,
 }
 
 impl Installation {
@@ -51,7 +52,7 @@ impl Installation {
             folder: folder(),
             database_url,
             key: String::new(),
-            _database: database,
+            database,
         };
         let mut bootstrap = installation.plinth("a");
         bootstrap.args(BOOTSTRAP);
@@ -88,6 +89,17 @@ impl Installation {
         Node::start(serve, &self.folder.path().join(format!("{name}.log")))
     }
 
+    /// Runs statements past every rule, as whoever owns the database could; on SQLite while no node runs.
+    pub fn sql(&self, statements: &'static [&'static str]) {
+        let Some(database) = &self.database else {
+            let path = self.folder.path().join("a/plinth.db");
+            return block_on(past_every_rule(DbConfig::Sqlite { path }, statements));
+        };
+        for statement in statements {
+            database.sql(statement);
+        }
+    }
+
     /// Runs a command as the operator of node `name`: whether it worked, and what it printed.
     pub fn run(&self, name: &str, args: &[&str], settings: &[(&str, &str)]) -> (bool, String) {
         let mut command = self.plinth(name);
@@ -99,6 +111,23 @@ impl Installation {
         let printed = [output.stdout, output.stderr].concat();
         (output.status.success(), String::from_utf8(printed).unwrap())
     }
+}
+
+async fn past_every_rule(config: DbConfig, statements: &'static [&'static str]) {
+    let (db, issuer) = storage::open(&config, &server::compose::tables()).await.unwrap();
+    let system = db.of(issuer.system(Reason::Operator));
+    let ran = system.write(|mut tx| async move {
+        for statement in statements {
+            tx.execute(statement, params![]).await?;
+        }
+        Ok(())
+    });
+    ran.await.unwrap();
+    db.close().await;
+}
+
+fn block_on(work: impl Future<Output = ()>) {
+    tokio::runtime::Runtime::new().unwrap().block_on(work);
 }
 
 const BOOTSTRAP: [&str; 4] = ["bootstrap", "--email", "ada@example.com", "--json"];

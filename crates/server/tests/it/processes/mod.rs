@@ -12,6 +12,7 @@ mod proxy;
 mod root_keys;
 mod shop;
 mod shutdown;
+mod upgrades;
 
 use std::time::{Duration, Instant};
 
