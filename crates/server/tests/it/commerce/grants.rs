@@ -1,15 +1,17 @@
-//! Grants: extra balance of one customer and feature, until it is burned, expires or is voided.
+//! Grants: extra balance of one customer and feature, until it is used, expires or is voided.
+
+mod ended;
+mod used;
 
 use std::time::Duration;
 
 use ::commerce::{Shop, grants};
-use futures_util::future::join_all;
 use serde_json::{Value, json};
 use storage::{Reason, System, params};
 use types::Timestamp;
-use types::id::{CustomerId, FeatureId, GrantId, JobId};
+use types::id::GrantId;
 
-use super::records::{actions, events, history, key_with};
+use super::records::{events, history, key_with};
 use crate::harness::{Answer, Example, TestApp, TestShop};
 
 pub const EXAMPLES: &[Example] = &[
@@ -139,16 +141,6 @@ async fn take(app: &TestApp, shop: &TestShop, grant: &Value, used: i64, held: i6
     take_all(app, shop, &[(grant_id(grant), used, held)]).await;
 }
 
-async fn live(app: &TestApp, shop: &TestShop) -> Vec<(Shop, CustomerId, FeatureId, GrantId)> {
-    let (wanted, now) = (&[(key(shop), shop.customer)], app.app.now());
-    app.app
-        .db()
-        .of(usage(app))
-        .read(|mut tx| async move { grants::live_ids(&mut tx, wanted, now).await })
-        .await
-        .unwrap()
-}
-
 /// The version by which the group commit knows whether what it remembers of a customer still holds.
 async fn version(app: &TestApp, shop: &TestShop) -> i64 {
     let customer = shop.customer;
@@ -161,18 +153,6 @@ async fn version(app: &TestApp, shop: &TestShop) -> i64 {
         })
         .await
         .unwrap()
-}
-
-/// Enqueues every job that waits to see to a grant once more, as if a node had died after its work and before it said so.
-async fn enqueue_again(app: &TestApp, shop: &TestShop) {
-    const AGAIN: &str =
-        "INSERT INTO jobs (workspace_id, job_id, kind, payload, state, run_at, attempts, created_at)
-        SELECT workspace_id, $1, kind, payload, state, run_at, attempts, created_at FROM jobs
-        WHERE workspace_id = $2 AND kind = 'commerce.expire_grant'";
-    let (workspace, job) = (shop.owner.workspace, JobId::generate());
-    let again = app.app.db().of(app.system());
-    let enqueued = again.write(|mut tx| async move { tx.execute(AGAIN, params![job, workspace]).await });
-    assert_eq!(enqueued.await.unwrap(), 1);
 }
 
 both_databases! {
@@ -342,201 +322,6 @@ both_databases! {
         let call = || shop.signs(app.post(&path)).header("idempotency-key", "order-1").json(&body).send();
         assert_eq!(call().await.expect(201), call().await.expect(201));
         assert_eq!(list(app, &shop, "").await["data"].as_array().unwrap().len(), 1);
-    }
-
-    async fn a_grant_is_voided_once(app: TestApp) {
-        let shop = app.open_shop().await;
-        let end = app.app.now() + DAY;
-        let fields = json!({"expires_at": end, "rollover": {"max": 100}});
-        let given = give(app, &shop, fields).await.expect(201);
-        take(app, &shop, &given, 2, 3).await;
-        let before = version(app, &shop).await;
-        let no_reason = shop.signs(app.post(&format!("{}/void", path(&given)))).json(&json!({}));
-        no_reason.send().await.refused(422, "validation_failed");
-
-        let voided = void(app, &shop, &given).await.expect(200);
-        assert_eq!(json!([voided["voided_at"], voided["expires_at"]]), json!([app.app.now(), end]));
-        // What open holds reserve stays theirs.
-        assert_eq!(json!([voided["used"], voided["held"], voided["remaining"]]), json!([2, 3, 5]));
-        assert!(version(app, &shop).await > before);
-        app.advance(Duration::from_secs(60));
-        assert_eq!(void(app, &shop, &given).await.expect(200), voided);
-
-        // It has ended already: nothing rolls over.
-        app.advance(DAY);
-        app.run_jobs(shop.owner.workspace).await;
-        assert_eq!(list(app, &shop, "").await["data"], json!([voided]));
-        assert_eq!(actions(app, &shop, &id(&given)).await, ["grant.create", "grant.void"]);
-        assert_eq!(events(app, &shop, &id(&given)).await, ["grant.created", "grant.voided"]);
-    }
-
-    async fn what_is_left_rolls_over_exactly_once(app: TestApp) {
-        let shop = app.open_shop().await;
-        let end = app.app.now() + DAY;
-        let fields = json!({"priority": 3, "expires_at": end, "rollover": {"max": 4, "lasts_secs": 86_400}});
-        let given = give(app, &shop, fields).await.expect(201);
-        take(app, &shop, &given, 3, 1).await;
-        enqueue_again(app, &shop).await;
-        app.run_jobs(shop.owner.workspace).await;
-        assert_eq!(list(app, &shop, "").await["data"].as_array().unwrap().len(), 1, "not before its time");
-
-        let before = version(app, &shop).await;
-        app.advance(DAY + Duration::from_secs(5));
-        assert!(app.run_jobs(shop.owner.workspace).await >= 2);
-        let all = list(app, &shop, "").await;
-        let [next, old] = all["data"].as_array().unwrap().as_slice() else {
-            panic!("one successor, not: {all}");
-        };
-        assert_eq!(json!([old["rolled_to"], old["remaining"]]), json!([next["id"], 6]));
-        assert_eq!(
-            json!([next["amount"], next["used"], next["held"], next["priority"]]),
-            json!([4, 0, 0, 3])
-        );
-        // From the very instant on at which the old one ended.
-        assert_eq!(json!([next["effective_at"], next["expires_at"]]), json!([end, end + DAY]));
-        assert_eq!(json!([next["rollover"], next["reason"]]), json!([old["rollover"], old["reason"]]));
-        assert!(version(app, &shop).await > before);
-        assert_eq!(actions(app, &shop, &id(old)).await, ["grant.create", "grant.roll_over"]);
-        assert_eq!(events(app, &shop, &id(old)).await, ["grant.created", "grant.rolled_over"]);
-        assert_eq!(events(app, &shop, &id(next)).await, ["grant.created"]);
-
-        let problem = void(app, &shop, &given).await.refused(409, "conflict");
-        assert!(problem["detail"].as_str().unwrap().contains(&id(next)), "{problem}");
-        // The successor ends in its turn.
-        app.advance(DAY);
-        app.run_jobs(shop.owner.workspace).await;
-        assert_eq!(list(app, &shop, "").await["data"].as_array().unwrap().len(), 3);
-    }
-
-    async fn a_rollover_tops_up(app: TestApp) {
-        let shop = app.open_shop().await;
-        let fields = json!({"expires_at": app.app.now() + DAY, "rollover": {"min": 5, "max": 7}});
-        let given = give(app, &shop, fields).await.expect(201);
-        take(app, &shop, &given, 10, 0).await;
-        app.advance(DAY);
-        app.run_jobs(shop.owner.workspace).await;
-        let next = list(app, &shop, "").await["data"][0].clone();
-        assert_eq!(json!([next["amount"], next["expires_at"], next["rollover"]]), json!([5, null, null]));
-    }
-
-    async fn what_does_not_roll_over_is_told_to_be_lost(app: TestApp) {
-        let shop = app.open_shop().await;
-        let end = app.app.now() + DAY;
-        let plain = give(app, &shop, json!({"expires_at": end})).await.expect(201);
-        let fields = json!({"expires_at": end, "rollover": {"max": 7}});
-        let used_up = give(app, &shop, fields).await.expect(201);
-        take(app, &shop, &plain, 4, 0).await;
-        take(app, &shop, &used_up, 10, 0).await;
-        app.advance(DAY);
-        void(app, &shop, &plain).await.refused(409, "conflict");
-        app.run_jobs(shop.owner.workspace).await;
-        for (grant, left) in [(&plain, 6), (&used_up, 0)] {
-            assert_eq!(events(app, &shop, &id(grant)).await, ["grant.created", "grant.expired"]);
-            let expired = get(app, &shop, grant).await;
-            assert_eq!(json!([expired["remaining"], expired["rolled_to"]]), json!([left, null]));
-        }
-        assert_eq!(list(app, &shop, "").await["data"].as_array().unwrap().len(), 2);
-    }
-
-    async fn a_grant_that_many_void_at_once_ends_once(app: TestApp) {
-        let shop = app.open_shop().await;
-        let given = give(app, &shop, json!({})).await.expect(201);
-        let answers = join_all((0..8).map(|_| void(app, &shop, &given))).await;
-        let voided: Vec<Value> = answers.into_iter().map(|answer| answer.expect(200)).collect();
-        assert!(voided.iter().all(|answer| *answer == voided[0]));
-        assert_eq!(events(app, &shop, &id(&given)).await, ["grant.created", "grant.voided"]);
-    }
-
-    async fn the_group_commit_finds_what_can_be_burned(app: TestApp) {
-        let shop = app.open_shop().await;
-        let end = app.app.now() + DAY;
-        let open = give(app, &shop, json!({"priority": 9})).await.expect(201);
-        let later = give(app, &shop, json!({"effective_at": end})).await.expect(201);
-        let ending = give(app, &shop, json!({"expires_at": end})).await.expect(201);
-        let held = give(app, &shop, json!({})).await.expect(201);
-        let used_up = give(app, &shop, json!({})).await.expect(201);
-        let voided = give(app, &shop, json!({})).await.expect(201);
-        take(app, &shop, &held, 0, 10).await;
-        take(app, &shop, &used_up, 10, 0).await;
-        void(app, &shop, &voided).await.expect(200);
-        // Another customer's, and another workspace's.
-        let globex = TestShop {
-            customer: app.new_customer(&shop.key, "globex").await,
-            ..shop.clone()
-        };
-        give(app, &globex, json!({})).await.expect(201);
-
-        let mut found = live(app, &shop).await;
-        found.sort_unstable();
-        let feature: FeatureId = open["feature_id"].as_str().unwrap().parse().unwrap();
-        let named = |grants: &[&Value]| {
-            let mut named: Vec<_> = grants
-                .iter()
-                .map(|grant| (key(&shop), shop.customer, feature, grant_id(grant)))
-                .collect();
-            named.sort_unstable();
-            named
-        };
-        assert_eq!(found, named(&[&open, &later, &ending, &held]));
-        app.advance(DAY);
-        let mut found = live(app, &shop).await;
-        found.sort_unstable();
-        assert_eq!(found, named(&[&open, &later, &held]), "also before the job has seen to it");
-    }
-
-    async fn the_group_commit_locks_and_writes_grants(app: TestApp) {
-        let shop = app.open_shop().await;
-        let now = app.app.now();
-        let first = give(app, &shop, json!({"priority": -7, "expires_at": now + DAY})).await.expect(201);
-        let second = give(app, &shop, json!({"amount": 20})).await.expect(201);
-        let third = give(app, &shop, json!({})).await.expect(201);
-        let ids = [&third, &first, &second].map(grant_id);
-        let twice = [&ids[..], &ids[..1], &[GrantId::generate()]].concat();
-        let expected = |grant: &Value, amount, priority, expires_at| Locked {
-            id: grant_id(grant),
-            amount,
-            balance: amount,
-            available: amount,
-            priority,
-            expires_at,
-        };
-        let in_order = [
-            expected(&first, 10, -7, Some(now + DAY)),
-            expected(&second, 20, 0, None),
-            expected(&third, 10, 0, None),
-        ];
-        assert_eq!(locked(app, &shop, &twice, now).await, in_order, "each once, in the order of their keys");
-        take_all(app, &shop, &[(ids[1], 3, 0), (ids[2], 1, 2)]).await;
-        let figures = async |grant: &Value| {
-            let grant = get(app, &shop, grant).await;
-            json!([grant["used"], grant["held"], grant["remaining"]])
-        };
-        assert_eq!(figures(&first).await, json!([3, 0, 7]));
-        assert_eq!(figures(&second).await, json!([1, 2, 17]));
-        assert_eq!(figures(&third).await, json!([0, 0, 10]));
-
-        let wanted = &[(key(&shop), ids[0])];
-        let db = app.app.db().of(usage(app));
-        let lost = db.write_locked(|mut tx| async move {
-            let mut grants = grants::lock(&mut tx, wanted).await?;
-            grants[0].1.id = GrantId::generate();
-            grants::write(&mut tx, &grants).await
-        });
-        assert!(lost.await.is_err(), "of one that is not there");
-    }
-
-    async fn a_grant_that_has_ended_is_effective_at_no_instant(app: TestApp) {
-        let shop = app.open_shop().await;
-        let now = app.app.now();
-        let voided = give(app, &shop, json!({})).await.expect(201);
-        let rolled = give(app, &shop, json!({"expires_at": now + DAY, "rollover": {"max": 10}})).await.expect(201);
-        app.advance(Duration::from_secs(60));
-        void(app, &shop, &voided).await.expect(200);
-        app.advance(DAY);
-        app.run_jobs(shop.owner.workspace).await;
-        // Not for a call either that arrived when they were still open: what was left is elsewhere by now.
-        let ended = locked(app, &shop, &[grant_id(&voided), grant_id(&rolled)], now).await;
-        assert!(ended.iter().all(|grant| (grant.available, grant.balance) == (0, 10)), "{ended:?}");
     }
 
     async fn a_customer_has_only_so_many_open_grants(app: TestApp) {

@@ -1,5 +1,7 @@
 //! Rate limits: the rules by which a platform says how fast calls may come.
 
+mod enforced;
+
 use ::commerce::Shop;
 use ::commerce::rate_limits::{Call, Known, MAX_RULES};
 use serde_json::{Value, json};
