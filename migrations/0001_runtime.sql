@@ -75,6 +75,8 @@ CREATE TABLE audit_entries (
     PRIMARY KEY (workspace_id, audit_entry_id)
 );
 CREATE INDEX audit_entries_target ON audit_entries (workspace_id, target_id, audit_entry_id);
+-- What is new in all workspaces, for the sealer.
+CREATE INDEX audit_entries_new ON audit_entries (audit_entry_id);
 
 -- The chain over the entries: kept apart, so that an entry is never changed after it is written.
 CREATE TABLE audit_links (

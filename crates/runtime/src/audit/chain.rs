@@ -6,6 +6,7 @@ use serde::Serialize;
 use storage::{Reason, Row, System, Tx};
 use types::id::{AuditEntryId, WorkspaceId};
 use types::{Error, Result, Timestamp};
+use uuid::Uuid;
 
 use super::store::{self, Checkpoint};
 use crate::app::App;
@@ -15,16 +16,55 @@ use crate::crypto::{
 
 /// Entries or links handled in one transaction.
 const BATCH: u32 = 500;
+/// How often everything is looked through for entries in no chain, rather than what is new.
+const WHOLE_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// By how much an entry may be older than it looks: its id is drawn when it is recorded, it shows when its transaction commits, and
+/// nodes' clocks differ. No request and no job may take longer than an hour.
+const LATEST: Duration = Duration::from_secs(2 * 60 * 60);
 /// How often the head of a chain that grew is signed.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Chains every entry that is in no chain yet, and signs heads whose last signature is a day old. The number of entries.
+/// Chains entries round by round. A round looks at what is new; the first one, and one a day, at everything.
+#[derive(Debug, Default)]
+pub struct Sealing {
+    /// When everything was last looked at.
+    whole_at: Option<Timestamp>,
+    last_at: Option<Timestamp>,
+}
+
+impl Sealing {
+    /// Chains what is in no chain yet, and signs heads whose last signature is a day old. The number of entries chained.
+    pub async fn round(&mut self, app: &App) -> Result<u64> {
+        let now = app.now();
+        let since = self.since(now);
+        let sealed = seal_since(app, since).await?;
+        self.last_at = Some(now);
+        if since.is_none() {
+            self.whole_at = Some(now);
+        }
+        Ok(sealed)
+    }
+
+    /// From when on entries are looked at; `None` for all there are.
+    fn since(&self, now: Timestamp) -> Option<Timestamp> {
+        let is_due = self.whole_at.is_none_or(|at| now.since(at) >= WHOLE_EVERY);
+        let last = self.last_at.filter(|_| !is_due)?;
+        Some(last - LATEST)
+    }
+}
+
+/// Chains every entry that is in no chain yet, as the first round of a [`Sealing`] does.
 pub async fn seal(app: &App) -> Result<u64> {
+    seal_since(app, None).await
+}
+
+async fn seal_since(app: &App, since: Option<Timestamp>) -> Result<u64> {
+    let first = since.map_or_else(|| AuditEntryId::from_uuid(Uuid::nil()), AuditEntryId::least_at);
     let system = app.issuer().system(Reason::Audit);
     let workspaces = app
         .db()
         .of(system)
-        .read(|mut tx| async move { store::workspaces_to_seal(&mut tx).await })
+        .read(|mut tx| async move { store::workspaces_to_seal(&mut tx, first).await })
         .await?;
     let key = signing_key(app.root_keys().current());
     let (key, now) = (&key, app.now());
@@ -34,7 +74,7 @@ pub async fn seal(app: &App) -> Result<u64> {
             let batch = app
                 .db()
                 .of(system)
-                .write_locked(|mut tx| async move { seal_batch(&mut tx, workspace).await })
+                .write_locked(|mut tx| async move { seal_batch(&mut tx, workspace, first).await })
                 .await?;
             sealed += batch;
             if batch < u64::from(BATCH) {
@@ -73,12 +113,12 @@ fn signing_key(root: &RootKey) -> KeyPair {
     KeyPair::from_seed(root.derive(purpose::AUDIT).expose())
 }
 
-async fn seal_batch(tx: &mut Tx<System>, workspace: WorkspaceId) -> Result<u64> {
+async fn seal_batch(tx: &mut Tx<System>, workspace: WorkspaceId, first: AuditEntryId) -> Result<u64> {
     store::lock_chain(tx, workspace).await?;
     let head = store::head(tx, workspace).await?;
     let mut position = head.as_ref().map_or(0, |head| head.position);
     let mut hash = head.map_or(Ok(CHAIN_START), |head| as_hash(head.hash))?;
-    let rows = store::unsealed(tx, workspace, BATCH).await?;
+    let rows = store::unsealed(tx, workspace, first, BATCH).await?;
     for row in &rows {
         hash = next_hash(&hash, row)?;
         position += 1;

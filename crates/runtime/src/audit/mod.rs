@@ -14,7 +14,7 @@ use types::text::check_text;
 use types::{Page, PageRequest, Permission, Result, Timestamp};
 use utoipa::ToSchema;
 
-pub use self::chain::{Fault, Verdict, seal, sign, verify};
+pub use self::chain::{Fault, Sealing, Verdict, seal, sign, verify};
 pub use self::personal::Personal;
 
 use crate::app::App;

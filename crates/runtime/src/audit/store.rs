@@ -134,12 +134,12 @@ pub(super) struct Head {
     pub hash: Vec<u8>,
 }
 
-/// Workspaces with entries that are in no chain yet.
-pub(super) async fn workspaces_to_seal(tx: &mut Tx<System>) -> Result<Vec<WorkspaceId>> {
+/// Workspaces with entries, from `first` on, that are in no chain yet.
+pub(super) async fn workspaces_to_seal(tx: &mut Tx<System>, first: AuditEntryId) -> Result<Vec<WorkspaceId>> {
     const UNSEALED: &str = "SELECT DISTINCT e.workspace_id FROM audit_entries e
-        WHERE NOT EXISTS (SELECT 1 FROM audit_links l
+        WHERE e.audit_entry_id >= $1 AND NOT EXISTS (SELECT 1 FROM audit_links l
             WHERE l.workspace_id = e.workspace_id AND l.audit_entry_id = e.audit_entry_id)";
-    tx.fetch_all(UNSEALED, params![])
+    tx.fetch_all(UNSEALED, params![first])
         .await?
         .iter()
         .map(|row| row.get("workspace_id"))
@@ -180,13 +180,19 @@ pub(super) async fn head(tx: &mut Tx<System>, workspace: WorkspaceId) -> Result<
     .transpose()
 }
 
-/// Entries that are in no chain yet, oldest first.
-pub(super) async fn unsealed(tx: &mut Tx<System>, workspace: WorkspaceId, most: u32) -> Result<Vec<Row>> {
-    const UNSEALED: &str = "SELECT e.* FROM audit_entries e WHERE e.workspace_id = $1
+/// Entries from `first` on that are in no chain yet, oldest first.
+pub(super) async fn unsealed(
+    tx: &mut Tx<System>,
+    workspace: WorkspaceId,
+    first: AuditEntryId,
+    most: u32,
+) -> Result<Vec<Row>> {
+    const UNSEALED: &str =
+        "SELECT e.* FROM audit_entries e WHERE e.workspace_id = $1 AND e.audit_entry_id >= $2
         AND NOT EXISTS (SELECT 1 FROM audit_links l
             WHERE l.workspace_id = e.workspace_id AND l.audit_entry_id = e.audit_entry_id)
-        ORDER BY e.audit_entry_id LIMIT $2";
-    tx.fetch_all(UNSEALED, params![workspace, most]).await
+        ORDER BY e.audit_entry_id LIMIT $3";
+    tx.fetch_all(UNSEALED, params![workspace, first, most]).await
 }
 
 pub(super) async fn link(

@@ -44,11 +44,12 @@ impl Worker {
         housekeeping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut tidying = tokio::time::interval(TIDYING);
         tidying.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut sealing = audit::Sealing::default();
         let mut under_way = JoinSet::new();
         while !stop.is_cancelled() {
             // Also when there is always something to do.
             if housekeeping.tick().now_or_never().is_some() {
-                self.housekeep().await;
+                self.housekeep(&mut sealing).await;
             }
             if tidying.tick().now_or_never().is_some() {
                 self.tidy().await;
@@ -218,8 +219,8 @@ impl Worker {
         }
     }
 
-    async fn housekeep(&self) {
-        if let Err(error) = audit::seal(&self.app).await {
+    async fn housekeep(&self, sealing: &mut audit::Sealing) {
+        if let Err(error) = sealing.round(&self.app).await {
             tracing::warn!(?error, "the audit log could not be sealed; trying again");
         }
         if let Err(error) = http::forget_idempotency_keys(&self.app, self.app.now()).await {

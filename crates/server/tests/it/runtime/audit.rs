@@ -1,6 +1,8 @@
 //! The audit log: written with what it tells, chained, and tampering is found.
 
-use ::runtime::audit::{self, Fault, Filter};
+use std::time::Duration;
+
+use ::runtime::audit::{self, Fault, Filter, Sealing};
 use ::runtime::subject_keys;
 use commerce::catalogue::OPERATOR_WORKSPACE;
 use serde_json::json;
@@ -8,7 +10,7 @@ use storage::params;
 use types::PageRequest;
 use types::id::{AuditEntryId, WorkspaceId};
 
-use crate::harness::{Example, Member, PASSWORD, TestApp};
+use crate::harness::{Backend, Example, Member, PASSWORD, TestApp, run};
 
 pub const EXAMPLES: &[Example] = &[example!("GET /v1/audit_entries")];
 
@@ -44,6 +46,49 @@ async fn tamper(app: &TestApp, sql: &'static str, workspace: WorkspaceId, entry:
         .write(|mut tx| async move { tx.execute(sql, params![workspace, entry]).await })
         .await
         .unwrap();
+}
+
+/// Writes an entry once more, as if its transaction had been under way for so long. Its id.
+async fn late(app: &TestApp, member: &Member, by: Duration) -> AuditEntryId {
+    const COPY: &str = "INSERT INTO audit_entries
+        (workspace_id, audit_entry_id, actor_kind, actor_id, action, target_kind, target_id, details, occurred_at)
+        SELECT workspace_id, $3, actor_kind, actor_id, action, target_kind, target_id, details, occurred_at
+        FROM audit_entries WHERE workspace_id = $1 AND audit_entry_id = $2";
+    let (workspace, entry) = (member.workspace, newest(app, member).await);
+    let late = AuditEntryId::least_at(app.app.now() - by);
+    let write = app.app.db().of(app.system());
+    let written =
+        write.write(|mut tx| async move { tx.execute(COPY, params![workspace, entry, late]).await });
+    assert_eq!(written.await.unwrap(), 1);
+    late
+}
+
+async fn is_chained(app: &TestApp, workspace: WorkspaceId, entry: AuditEntryId) -> bool {
+    const FIND: &str = "SELECT position FROM audit_links WHERE workspace_id = $1 AND audit_entry_id = $2";
+    let read = app.app.db().of(app.system());
+    let found = read.read(|mut tx| async move { tx.fetch_optional(FIND, params![workspace, entry]).await });
+    found.await.unwrap().is_some()
+}
+
+/// Alone in its database: others look through everything when they like.
+#[test]
+fn each_round_looks_at_what_is_new_and_one_a_day_at_everything() {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    run(Backend::Sqlite, async |app| {
+        let (member, mut sealing) = (with_history(app).await, Sealing::default());
+        let workspace = member.workspace;
+        let ancient = late(app, &member, 48 * HOUR).await;
+        sealing.round(&app.app).await.unwrap();
+        assert!(is_chained(app, workspace, ancient).await);
+
+        let (recent, old) = (late(app, &member, HOUR).await, late(app, &member, 3 * HOUR).await);
+        assert_eq!(sealing.round(&app.app).await.unwrap(), 1);
+        assert!(is_chained(app, workspace, recent).await && !is_chained(app, workspace, old).await);
+        app.advance(24 * HOUR);
+        assert_eq!(sealing.round(&app.app).await.unwrap(), 1);
+        assert!(is_chained(app, workspace, old).await);
+        assert_eq!(faults(app, workspace).await, []);
+    });
 }
 
 async fn newest(app: &TestApp, member: &Member) -> AuditEntryId {
