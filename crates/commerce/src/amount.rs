@@ -59,6 +59,31 @@ impl Amount {
             Amount::Decimal(scale.format(units))
         }
     }
+
+    /// As [`Amount::from_units`], for a sum of many amounts, which may be more than one amount can be.
+    pub fn from_sum(units: i128, scale: Scale) -> Amount {
+        if let Ok(units) = i64::try_from(units) {
+            return Amount::from_units(units, scale);
+        }
+        let sign = if units < 0 { "-" } else { "" };
+        let (magnitude, one) = (units.unsigned_abs(), u128::from(scale.one().unsigned_abs()));
+        let (whole, rest) = (magnitude / one, magnitude % one);
+        if rest == 0 {
+            return Amount::Decimal(format!("{sign}{whole}"));
+        }
+        let fraction = format!("{rest:0width$}", width = usize::from(scale.places()));
+        Amount::Decimal(format!("{sign}{whole}.{}", fraction.trim_end_matches('0')))
+    }
+}
+
+/// The decimal number alone.
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Amount::Integer(integer) => integer.fmt(f),
+            Amount::Decimal(text) => f.write_str(text),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Amount {
@@ -179,5 +204,15 @@ mod tests {
         assert_eq!(json(MAX_EXACT_INTEGER + 1, Scale::WHOLE), "\"9007199254740992\"");
         assert_eq!(json(1200, cents), "\"12\"");
         assert_eq!(json(-5, cents), "\"-0.05\"");
+    }
+
+    #[test]
+    fn sums_are_exact_beyond_what_one_amount_can_be() {
+        let text = |units, places| Amount::from_sum(units, Scale::new(places).unwrap()).to_string();
+        let most = i128::from(i64::MAX);
+        assert_eq!(text(2 * most, 0), "18446744073709551614");
+        assert_eq!(text(-2 * most, 2), "-184467440737095516.14");
+        assert_eq!(text(10 * (most + 1), 1), "9223372036854775808");
+        assert_eq!(text(1200, 2), "12");
     }
 }

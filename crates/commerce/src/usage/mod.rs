@@ -14,13 +14,15 @@ mod holds;
 mod http;
 mod ingest;
 mod order;
+mod query;
 mod store;
 mod top;
 mod upkeep;
+mod windows;
 
 use std::collections::BTreeMap;
 
-use ledger::{Code, RateView, Scale};
+use ledger::{Code, RateView};
 use runtime::{Actor, App};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -40,9 +42,13 @@ pub(crate) use self::http::{IdempotencyHeader, REPLAYED, routes, take_header_key
 pub use self::ingest::{CloudEvent, Ingested, MAX_EVENTS, ingest};
 pub(crate) use self::order::{Also, check_call};
 pub use self::order::{EventSource, NewUsage};
+pub use self::query::{
+    DimensionFilter, HistoryQuery, MAX_GROUPS, UsageGroup, UsagePoint, UsageQuery, UsageReport, history, query,
+};
 pub use self::top::{TopCustomer, top_customers};
 pub(crate) use self::upkeep::run as run_upkeep;
 pub use self::upkeep::{expire_holds, tidy};
+pub use self::windows::{Granularity, MAX_WINDOWS};
 
 use self::commit::Answer;
 use self::order::{Order, Use, Verb, Work};
@@ -360,87 +366,4 @@ pub async fn list_events(
             store::list_events(&mut tx, shop, of_customer, of_feature, filter.source, page).await
         })
         .await
-}
-
-/// Usage of one feature in one stretch of time.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct UsagePoint {
-    /// Start of the stretch.
-    pub start: Timestamp,
-    pub amount: Amount,
-    /// How many events.
-    pub events: i64,
-}
-
-/// How finely a history is cut. In UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Granularity {
-    Hour,
-    Day,
-}
-
-impl Granularity {
-    const fn micros(self) -> i64 {
-        match self {
-            Granularity::Hour => 3_600_000_000,
-            Granularity::Day => 86_400_000_000,
-        }
-    }
-}
-
-/// What a history is asked for.
-#[derive(Debug, Clone)]
-pub struct HistoryQuery {
-    pub feature: String,
-    pub customer: Option<CustomerRef>,
-    /// Start of the first stretch; cut down to a whole one.
-    pub from: Timestamp,
-    /// End of the last one, exclusive.
-    pub to: Timestamp,
-    pub granularity: Granularity,
-}
-
-/// The most points of one history: a month of hours.
-pub const MAX_POINTS: i64 = 31 * 24;
-
-/// Usage over time, one point for every stretch, empty ones included.
-pub async fn history(app: &App, caller: &ShopCaller, query: &HistoryQuery) -> Result<Vec<UsagePoint>> {
-    caller.caller.require(Permission::UsageRead)?;
-    let step = query.granularity.micros();
-    let first = query.from.as_micros().div_euclid(step) * step;
-    let count = (query.to.as_micros().saturating_sub(first) + step - 1).div_euclid(step);
-    if !(1..=MAX_POINTS).contains(&count) {
-        let message = format!("must be after `from`, and at most {MAX_POINTS} points later");
-        return Err(Error::invalid("to", message));
-    }
-    let shop = caller.shop;
-    app.db()
-        .of(caller.tenant())
-        .read(|mut tx| async move {
-            let feature = feature(&mut tx, shop, &query.feature).await?;
-            let scale = feature.meter.map_or(Scale::WHOLE, |meter| meter.scale);
-            let of_customer = match &query.customer {
-                None => None,
-                Some(named) => Some(customer(&mut tx, shop, named).await?.id),
-            };
-            let span = (
-                Timestamp::from_micros(first),
-                Timestamp::from_micros(first + count * step),
-            );
-            let sums = store::sums(&mut tx, shop, feature.id, of_customer, span, step).await?;
-            Ok((0..count)
-                .map(|index| point(first + index * step, &sums, scale))
-                .collect())
-        })
-        .await
-}
-
-fn point(start: i64, sums: &std::collections::BTreeMap<i64, (i64, i64)>, scale: Scale) -> UsagePoint {
-    let (amount, events) = sums.get(&start).copied().unwrap_or_default();
-    UsagePoint {
-        start: Timestamp::from_micros(start),
-        amount: Amount::from_units(amount, scale),
-        events,
-    }
 }

@@ -138,7 +138,7 @@ async fn history(
 ) -> Result<Vec<UsagePoint>> {
     let days_back = match granularity {
         Granularity::Day => u32::try_from(2 * DAYS - 1).unwrap_or(u32::MAX),
-        Granularity::Hour => 1,
+        _ => 1,
     };
     let query = HistoryQuery {
         feature: feature.key.clone(),

@@ -1,9 +1,11 @@
 //! `/v1/usage`: consume, check; holds; the event log and corrections; history. `/v1/events`: CloudEvents.
 
+mod csv;
 mod events;
 mod history;
 mod holds;
 mod ingest;
+mod query;
 
 use axum::Json;
 use axum::extract::State;
@@ -34,6 +36,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(holds::routes())
         .merge(events::routes())
         .merge(history::routes())
+        .merge(query::routes())
         .merge(ingest::routes())
 }
 

@@ -20,5 +20,5 @@ pub(super) use self::events::{
 pub(super) use self::holds::{
     StoredHold, find_hold, insert_holds, list_holds, lock_holds, overdue_holds, write_hold,
 };
-pub(super) use self::reports::{sums, top_customers};
-pub(super) use self::rollups::add_to_rollups;
+pub(super) use self::reports::{Asked, Gather, Source, Split, Sum, Total, sums};
+pub(super) use self::rollups::{Rollup, add_to_rollups};

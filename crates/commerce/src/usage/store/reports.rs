@@ -87,7 +87,8 @@ impl Total {
 }
 
 /// `most` is the same in every row: the most sums that are answered, the greatest first.
-const ASKED: &str = "WITH k (n, workspace_id, platform_id, mode, feature_id, customer_id, end_user_id, start_at, end_at,
+const ASKED: &str =
+    "WITH k (n, workspace_id, platform_id, mode, feature_id, customer_id, end_user_id, start_at, end_at,
     by_customer, by_dimensions, most) AS (VALUES";
 
 macro_rules! of_customer {

@@ -16,6 +16,7 @@ mod rate_limits;
 mod records;
 mod subscriptions;
 mod usage;
+mod usage_query;
 
 use crate::harness::Example;
 
@@ -33,6 +34,7 @@ pub const EXAMPLES: &[&[Example]] = &[
     grants::EXAMPLES,
     rate_limits::EXAMPLES,
     usage::EXAMPLES,
+    usage_query::EXAMPLES,
     holds::EXAMPLES,
     ingest::EXAMPLES,
 ];
