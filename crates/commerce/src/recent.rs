@@ -81,6 +81,11 @@ where
         self.forgotten.fetch_add(1, Ordering::SeqCst);
         self.values.invalidate(key);
     }
+
+    pub(crate) fn forget_all(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.values.invalidate_all();
+    }
 }
 
 #[cfg(test)]

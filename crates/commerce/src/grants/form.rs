@@ -182,6 +182,7 @@ mod tests {
             kind: FeatureKind::Metered,
             unit: None,
             meter: Some(Meter::calls(PeriodKind::Month)),
+            dimensions: Vec::new(),
             created_at: NOW,
             archived_at: None,
         };
