@@ -38,8 +38,10 @@ pub struct Entitlement {
     /// How much, in a period if the feature is metered; null for unlimited, and where there is nothing to
     /// limit.
     pub limit: Option<Amount>,
-    /// Used in the current period; null unless the feature is metered, like the three that follow.
+    /// Used in the current period; null unless the feature is metered, like the four that follow.
     pub used: Option<Amount>,
+    /// Reserved by open holds.
+    pub held: Option<Amount>,
     /// What is left in the period; null for unlimited.
     pub remaining: Option<Amount>,
     /// Used beyond the limit, where the plan allows that.
@@ -166,6 +168,7 @@ async fn entitlement(
         entitled: resolved.limit.is_some() && customer.archived_at.is_none(),
         limit: resolved.limit.as_ref().and_then(|limit| limit.amount).map(amount),
         used: view.map(|view| amount(view.used)),
+        held: view.map(|view| amount(view.held)),
         remaining: view.and_then(|view| view.remaining).map(amount),
         overage: view.map(|view| amount(view.overage)),
         reset_at: view.and_then(|view| view.reset_at),

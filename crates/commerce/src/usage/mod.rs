@@ -10,6 +10,7 @@
 mod check;
 mod commit;
 mod corrections;
+mod event;
 mod holds;
 mod http;
 mod ingest;
@@ -34,6 +35,7 @@ use utoipa::ToSchema;
 pub use self::commit::Committer;
 pub(crate) use self::commit::{LimitedBy, Used, run, whole_secs};
 pub use self::corrections::{Correction, NewCorrection, correct};
+pub use self::event::{UsageEventDetail, UsagePaidByGrant, UsagePayment, get_event};
 pub use self::holds::{
     Hold, HoldFilter, HoldStatusForm, NewReservation, NewSettlement, Reservation, Settlement, get_hold,
     list_holds, release, reserve, settle,
@@ -43,7 +45,8 @@ pub use self::ingest::{CloudEvent, Ingested, MAX_EVENTS, ingest};
 pub(crate) use self::order::{Also, check_call};
 pub use self::order::{EventSource, NewUsage};
 pub use self::query::{
-    DimensionFilter, HistoryQuery, MAX_GROUPS, UsageGroup, UsagePoint, UsageQuery, UsageReport, history, query,
+    DimensionFilter, HistoryQuery, MAX_GROUPS, UsageGroup, UsagePoint, UsageQuery, UsageReport, history,
+    query,
 };
 pub use self::top::{TopCustomer, top_customers};
 pub(crate) use self::upkeep::run as run_upkeep;
@@ -341,6 +344,10 @@ pub struct EventFilter {
     pub customer: Option<CustomerRef>,
     pub feature: Option<String>,
     pub source: Option<EventSource>,
+    /// Only what happened at this instant or later.
+    pub from: Option<Timestamp>,
+    /// Only what happened before this instant.
+    pub to: Option<Timestamp>,
 }
 
 /// The event log, newest first.
@@ -363,7 +370,7 @@ pub async fn list_events(
                 None => None,
                 Some(key) => Some(feature(&mut tx, shop, key).await?.id),
             };
-            store::list_events(&mut tx, shop, of_customer, of_feature, filter.source, page).await
+            store::list_events(&mut tx, shop, (of_customer, of_feature), filter, page).await
         })
         .await
 }

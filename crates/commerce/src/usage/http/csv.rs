@@ -89,6 +89,10 @@ impl Csv {
         }
     }
 
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+
     /// The answer, as a file of that name.
     pub(super) fn into_response(self, file: &str) -> Response {
         let mut response = self.text.into_response();

@@ -6,19 +6,20 @@ use http::HeaderMap;
 use runtime::App;
 use runtime::http::{Body, Created, Failures, PageQuery, Params, Problem, Segments};
 use serde::Deserialize;
-use types::Page;
 use types::id::UsageEventId;
+use types::{Page, Timestamp};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{IdempotencyHeader, take_header_key};
-use crate::usage::{self, Correction, EventFilter, EventSource, NewCorrection, UsageEvent};
+use crate::usage::{self, Correction, EventFilter, EventSource, NewCorrection, UsageEvent, UsageEventDetail};
 use crate::{ShopCaller, ShopHeaders};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_events))
+        .routes(routes!(get))
         .routes(routes!(correct))
 }
 
@@ -34,6 +35,10 @@ struct EventQuery {
     feature: Option<String>,
     /// Only of this source.
     source: Option<EventSource>,
+    /// Only what happened at this instant or later.
+    from: Option<Timestamp>,
+    /// Only what happened before this instant.
+    to: Option<Timestamp>,
     /// Rows a page, 1 to 200; 50 when absent.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
@@ -62,6 +67,8 @@ async fn list_events(
         customer: query.customer.map(|text| text.parse()).transpose()?,
         feature: query.feature,
         source: query.source,
+        from: query.from,
+        to: query.to,
     };
     let page = PageQuery {
         limit: query.limit,
@@ -75,6 +82,21 @@ async fn list_events(
 #[into_params(parameter_in = Path)]
 struct EventPath {
     event: UsageEventId,
+}
+
+/// Get a usage event
+///
+/// With who paid for it: the plan, grants, or overage.
+#[utoipa::path(
+    get, path = "/v1/usage/events/{event}", tag = "usage", operation_id = "usage_event_get",
+    params(EventPath, ShopHeaders), responses((status = 200, body = UsageEventDetail), Failures)
+)]
+async fn get(
+    State(app): State<App>,
+    caller: ShopCaller,
+    Segments(path): Segments<EventPath>,
+) -> Result<Json<UsageEventDetail>, Problem> {
+    Ok(Json(usage::get_event(&app, &caller, path.event).await?))
 }
 
 /// Take usage back

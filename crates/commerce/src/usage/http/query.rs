@@ -169,6 +169,13 @@ async fn query(
     })
 }
 
+impl UsageReport {
+    /// The report as CSV, a line for each group and window.
+    pub fn to_csv(&self) -> String {
+        csv(self).into_text()
+    }
+}
+
 fn csv(report: &UsageReport) -> Csv {
     let mut csv = Csv::default();
     let is_by_customer = report.group_by.iter().any(|name| name == "customer");

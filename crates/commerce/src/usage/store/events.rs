@@ -9,7 +9,7 @@ use types::id::{CustomerId, EndUserId, FeatureId, UsageBatchId, UsageEventId};
 use types::{Error, Page, PageRequest, Result, Timestamp};
 use uuid::Uuid;
 
-use super::super::{EventSource, UsageEvent};
+use super::super::{EventFilter, EventSource, UsageEvent};
 use crate::amount::Amount;
 use crate::{Shop, cursor, numbered};
 
@@ -184,18 +184,18 @@ const LIST: &str = "SELECT e.*, f.feature_key, f.scale FROM usage_events e JOIN 
         AND f.feature_id = e.feature_id
     WHERE e.workspace_id = $1 AND e.platform_id = $2 AND e.mode = $3 AND e.usage_event_id < $4
         AND ($5 = 0 OR e.customer_id = $6) AND ($7 = 0 OR e.feature_id = $8)
-        AND ($9 = '' OR e.source = $9)
-    ORDER BY e.usage_event_id DESC LIMIT $10";
+        AND ($9 = '' OR e.source = $9) AND e.occurred_at >= $10 AND e.occurred_at < $11
+    ORDER BY e.usage_event_id DESC LIMIT $12";
 
-/// Events newest first, of one customer, feature or source if they are named.
+/// Events newest first: those of the filter, whose customer and feature were found to be `of`.
 pub(in crate::usage) async fn list_events(
     tx: &mut Tx<Tenant>,
     shop: Shop,
-    customer: Option<CustomerId>,
-    feature: Option<FeatureId>,
-    source: Option<EventSource>,
+    of: (Option<CustomerId>, Option<FeatureId>),
+    filter: &EventFilter,
     page: &PageRequest,
 ) -> Result<Page<UsageEvent>> {
+    let (customer, feature) = of;
     let before: UsageEventId = cursor::before(page)?;
     let params = params![
         tx.workspace(),
@@ -206,7 +206,9 @@ pub(in crate::usage) async fn list_events(
         customer.map_or(Uuid::nil(), |id| id.uuid()),
         i64::from(feature.is_some()),
         feature.map_or(Uuid::nil(), |id| id.uuid()),
-        source.map_or("", EventSource::as_str),
+        filter.source.map_or("", EventSource::as_str),
+        filter.from.unwrap_or(Timestamp::MIN),
+        filter.to.unwrap_or(Timestamp::MAX),
         page.limit + 1,
     ];
     let rows = tx.fetch_all(LIST, params).await?;
@@ -216,9 +218,46 @@ pub(in crate::usage) async fn list_events(
     }))
 }
 
-fn event(row: &Row) -> Result<UsageEvent> {
+/// An event, and what only its own page tells of it.
+#[derive(Debug, Clone)]
+pub(in crate::usage) struct EventInFull {
+    pub event: UsageEvent,
+    pub about: Option<Uuid>,
+    /// What is left of it after corrections.
+    pub parts: Vec<ChargedPart>,
+    pub scale: Scale,
+}
+
+const FIND: &str = "SELECT e.*, f.feature_key, f.scale FROM usage_events e JOIN features f
+        ON f.workspace_id = e.workspace_id AND f.platform_id = e.platform_id AND f.mode = e.mode
+        AND f.feature_id = e.feature_id
+    WHERE e.workspace_id = $1 AND e.platform_id = $2 AND e.mode = $3 AND e.usage_event_id = $4";
+
+pub(in crate::usage) async fn find_event(
+    tx: &mut Tx<Tenant>,
+    shop: Shop,
+    id: UsageEventId,
+) -> Result<Option<EventInFull>> {
+    let params = params![tx.workspace(), shop.platform, shop.mode, id];
+    let Some(row) = tx.fetch_optional(FIND, params).await? else {
+        return Ok(None);
+    };
+    let parts: String = row.get("charged")?;
+    Ok(Some(EventInFull {
+        event: event(&row)?,
+        about: row.get("about")?,
+        parts: serde_json::from_str(&parts).map_err(Error::internal)?,
+        scale: scale(&row)?,
+    }))
+}
+
+fn scale(row: &Row) -> Result<Scale> {
     let places = u8::try_from(row.get::<Option<i64>>("scale")?.unwrap_or(0)).map_err(Error::internal)?;
-    let scale = Scale::new(places).map_err(Error::internal)?;
+    Scale::new(places).map_err(Error::internal)
+}
+
+fn event(row: &Row) -> Result<UsageEvent> {
+    let scale = scale(row)?;
     let dimensions: String = row.get("dimensions")?;
     let about: Option<Uuid> = row.get("about")?;
     let source = source(row)?;

@@ -15,7 +15,7 @@ pub(super) use self::batches::{
 pub(super) use self::counters::{find_members, insert_members, load_counters, write_counters};
 pub(super) use self::dimensions::{DimensionValue, count_values, find_values, insert_values};
 pub(super) use self::events::{
-    ChargedPart, NewEvent, StoredEvent, insert_events, list_events, lock_events, write_left,
+    ChargedPart, NewEvent, StoredEvent, find_event, insert_events, list_events, lock_events, write_left,
 };
 pub(super) use self::holds::{
     StoredHold, find_hold, insert_holds, list_holds, lock_holds, overdue_holds, write_hold,

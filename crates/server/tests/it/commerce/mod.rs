@@ -16,6 +16,7 @@ mod rate_limits;
 mod records;
 mod subscriptions;
 mod usage;
+mod usage_events;
 mod usage_query;
 
 use crate::harness::Example;
@@ -35,6 +36,7 @@ pub const EXAMPLES: &[&[Example]] = &[
     rate_limits::EXAMPLES,
     usage::EXAMPLES,
     usage_query::EXAMPLES,
+    usage_events::EXAMPLES,
     holds::EXAMPLES,
     ingest::EXAMPLES,
 ];
