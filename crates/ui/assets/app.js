@@ -117,4 +117,6 @@
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", ready);
   else ready();
   document.addEventListener("htmx:after:swap", localTimes);
+  // What renews itself rests while nobody sees the page: only a timer asks for anything then. It is renewed as soon as somebody does.
+  document.addEventListener("htmx:before:request", (event) => { if (document.hidden) event.preventDefault(); });
 })();

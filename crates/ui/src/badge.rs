@@ -87,6 +87,11 @@ impl Render for Badge {
     }
 }
 
+/// Says that what stands beside it renews itself, which takes a script.
+pub fn live() -> Markup {
+    html! { span.live.js-only { i.dot aria-hidden="true" {} "Live" } }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

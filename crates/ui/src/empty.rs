@@ -14,6 +14,7 @@ pub struct Empty {
     sentence: String,
     action: Option<Button>,
     snippet: Option<Snippet>,
+    quiet: bool,
 }
 
 impl Empty {
@@ -24,6 +25,7 @@ impl Empty {
             sentence: sentence.into(),
             action: None,
             snippet: None,
+            quiet: false,
         }
     }
 
@@ -37,10 +39,19 @@ impl Empty {
         self.snippet = Some(snippet);
         self
     }
+
+    /// Says it in one line, for a list that is usually empty beside others that are not.
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
+    }
 }
 
 impl Render for Empty {
     fn render(&self) -> Markup {
+        if self.quiet {
+            return html! { p.empty-quiet { strong { (self.title) } " " (self.sentence) } };
+        }
         html! {
             div.empty {
                 span.empty-icon { (self.icon) }

@@ -16,6 +16,7 @@ pub mod layout;
 pub mod nav;
 pub mod number;
 pub mod pagination;
+pub mod picker;
 pub mod progress;
 pub mod steps;
 pub mod table;

@@ -13,8 +13,9 @@ const WARN_PERCENT: i64 = 80;
 pub struct Quota {
     label: String,
     used: i64,
+    held: i64,
     limit: Option<i64>,
-    note: Option<String>,
+    note: Option<Markup>,
 }
 
 impl Quota {
@@ -23,29 +24,44 @@ impl Quota {
         Quota {
             label: label.into(),
             used,
+            held: 0,
             limit,
             note: None,
         }
     }
 
-    /// What happens next, such as `Resets 1 Dec 2026`.
-    pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.note = Some(note.into());
+    /// What is reserved beside what is used: it follows it in the meter, and counts against the limit.
+    pub fn held(mut self, held: i64) -> Self {
+        self.held = held;
         self
     }
 
-    /// Percent used, 0 to 100, rounded down so that only a full quota reads as full. A limit of zero is full.
-    fn percent_used(&self) -> Option<i64> {
+    /// What happens next, such as `Resets 1 Dec 2026`.
+    pub fn note(mut self, note: impl Render) -> Self {
+        self.note = Some(note.render());
+        self
+    }
+
+    /// Percent of the limit, 0 to 100, rounded down so that only a full quota reads as full. A limit of zero is full.
+    fn percent(&self, amount: i128) -> Option<i64> {
         let limit = self.limit?;
-        let used = i128::from(self.used.max(0));
         if limit <= 0 {
             return Some(100);
         }
-        Some(i64::try_from((used * 100 / i128::from(limit)).min(100)).unwrap_or(100))
+        Some(i64::try_from((amount * 100 / i128::from(limit)).min(100)).unwrap_or(100))
+    }
+
+    fn percent_used(&self) -> Option<i64> {
+        self.percent(i128::from(self.used.max(0)))
+    }
+
+    /// Used or held: what nobody else can have.
+    fn percent_taken(&self) -> Option<i64> {
+        self.percent(i128::from(self.used.max(0)) + i128::from(self.held.max(0)))
     }
 
     fn tone(&self) -> Tone {
-        match self.percent_used() {
+        match self.percent_taken() {
             Some(100) => Tone::Bad,
             Some(WARN_PERCENT..) => Tone::Warn,
             _ => Tone::Accent,
@@ -60,6 +76,8 @@ impl Render for Quota {
             Some(limit) => format!("{used} of {}", number::thousands(limit)),
             None => format!("{used}, unlimited"),
         };
+        let held = (self.held > 0).then(|| format!("{} held", number::thousands(self.held)));
+        let words = held.iter().fold(words, |words, held| format!("{words}, {held}"));
         html! {
             div class={ "quota " (self.tone().class()) } {
                 div.quota-head {
@@ -70,12 +88,16 @@ impl Render for Quota {
                             Some(limit) => { " of " (number::thousands(limit)) },
                             None => { " · unlimited" }
                         }
+                        @if let Some(held) = &held { " · " (held) }
                     }
                 }
                 @if let Some(percent) = self.percent_used() {
                     div.quota-track role="meter" aria-label=(self.label) aria-valuemin="0" aria-valuemax="100"
                         aria-valuenow=(percent) aria-valuetext=(words) {
                         svg width="100%" height="6" aria-hidden="true" {
+                            @if let Some(taken) = self.percent_taken().filter(|taken| *taken > percent) {
+                                rect.quota-held width={ (taken) "%" } height="6" rx="3" {}
+                            }
                             rect width={ (percent) "%" } height="6" rx="3" {}
                         }
                     }
@@ -110,6 +132,20 @@ mod tests {
                 "{used} of {limit:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_held_counts_against_the_limit_and_is_told_apart() {
+        let quota = Quota::new("Calls", 300, Some(500)).held(120);
+        assert_eq!(
+            (quota.percent_used(), quota.percent_taken(), quota.tone()),
+            (Some(60), Some(84), Tone::Warn)
+        );
+        let markup = quota.render().into_string();
+        assert!(markup.contains("aria-valuetext=\"300 of 500, 120 held\""));
+        assert!(markup.contains("class=\"quota-held\" width=\"84%\""));
+        let most = Quota::new("Calls", i64::MAX, Some(1)).held(i64::MAX);
+        assert_eq!(most.percent_taken(), Some(100));
     }
 
     #[test]

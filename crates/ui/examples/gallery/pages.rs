@@ -7,13 +7,14 @@ use ui::code::{Snippet, copyable, secret_once};
 use ui::dialog::Dialog;
 use ui::form::{self, Choice};
 use ui::pagination::Pagination;
+use ui::picker::{Picker, chip};
 use ui::progress::Quota;
 use ui::steps::Steps;
 use ui::tabs::Tabs;
 use ui::tile::{Delta, tiles};
 use ui::{
     Alert, AppShell, AuthCard, Badge, Button, Card, Cell, Column, Empty, Field, Form, Icon, Kv, Nav, NavItem,
-    Page, PageHeader, Row, Table, Tile, Tone, UserMenu, WorkspaceSwitcher, number, table, time,
+    Page, PageHeader, Row, Table, Tile, Tone, UserMenu, WorkspaceSwitcher, badge, number, table, time,
 };
 
 /// 20 November 2026, 12:34:56 UTC.
@@ -116,11 +117,19 @@ fn overview() -> Markup {
                 .hint("of quota or rate").spark(calls(30, 40.0)),
             Tile::new("Revenue", "$4,930").delta(Delta::New).hint("first month").spark(calls(30, 0.0)),
         ]))
-        (Card::titled("Calls").description("Granted calls a day, UTC").actions(period()).body(chart))
+        div.toolbar {
+            div.actions {
+                (Picker::new("Feature", "API calls").item("API calls", "?feature=calls", true).item("Tokens", "?feature=tokens", false))
+                (chip("Customer", "Contoso", "/index.html"))
+            }
+            (period())
+        }
+        (Card::titled("Calls").description("Granted calls a day, UTC").body(chart))
         div.grid {
             (Card::titled("Top customers").actions(html! { a href="/lists.html" { "All customers" } }).flush(top))
-            (Card::titled("Quotas").description("Northwind Labs on the Pro plan").body(html! {
+            (Card::titled("Quotas").description("Northwind Labs on the Pro plan").actions(badge::live()).body(html! {
                 (Quota::new("Calls this month", 412, Some(500)).note("Resets 1 Dec 2026"))
+                (Quota::new("Tokens", 310_000, Some(1_000_000)).held(90_000).note("Starts again 1 Dec 2026"))
                 (Quota::new("Projects", 4, Some(10)))
                 (Quota::new("API keys", 5, Some(5)).note("Team lifts this to 20"))
                 (Quota::new("Sync pushes", 1_930, None))
