@@ -3,12 +3,12 @@
 use axum::extract::State;
 use commerce::customers::end_users::{self, EndUser};
 use commerce::customers::{self, Customer, Reference};
-use commerce::entitlements::{self, Entitlement};
 use commerce::features::{self, Feature};
+use commerce::grants::Grant;
 use commerce::overrides::{self, Override};
 use commerce::plans::{self, Plan};
 use commerce::subscriptions::{self, Subscription};
-use commerce::usage::{self, EventFilter, UsageEvent};
+use commerce::usage::{self, EventFilter, Hold, UsageEvent};
 use maud::{Markup, html};
 use runtime::App;
 use runtime::http::{Problem, Segments};
@@ -18,8 +18,9 @@ use types::{PageRequest, Permission, Result, Timestamp};
 use ui::dialog::Dialog;
 use ui::{Badge, Button, Icon};
 
-use super::{label, parts};
-use crate::frame::Shopkeeper;
+use super::live::{self, Standing};
+use super::{grants, holds, label, parts};
+use crate::frame::{Shopkeeper, with_parameter};
 
 /// Rows of what is shown in short; the whole is elsewhere.
 const SOME: u32 = 8;
@@ -28,7 +29,9 @@ const SOME: u32 = 8;
 pub(super) struct Found {
     pub customer: Customer,
     pub subscriptions: Vec<Subscription>,
-    pub entitlements: Vec<Entitlement>,
+    pub standing: Standing,
+    pub grants: Vec<Grant>,
+    pub holds: Vec<Hold>,
     pub overrides: Vec<Override>,
     pub events: Vec<UsageEvent>,
     pub end_users: Vec<EndUser>,
@@ -54,13 +57,14 @@ impl Found {
         let (some, all) = (rows(SOME), rows(MAX_LIMIT));
         let filter = EventFilter {
             customer: Some(named.clone()),
-            feature: None,
             ..EventFilter::default()
         };
         Ok(Found {
             customer: customers::get(app, caller, id).await?,
             subscriptions: subscriptions::list(app, caller, Some(&named), &some).await?.data,
-            entitlements: entitlements::list(app, caller, id, &all).await?.data,
+            standing: Standing::load(app, keeper, id).await?,
+            grants: grants::some(app, keeper, id, SOME).await?,
+            holds: holds::open(app, keeper, id, SOME).await?,
             overrides: overrides::list(app, caller, Some(&named), false, &all)
                 .await?
                 .data,
@@ -87,7 +91,9 @@ fn page(keeper: &Shopkeeper, found: &Found) -> Markup {
     let is_archived = customer.archived_at.is_some();
     let may = keeper.may(Permission::CustomersManage);
     let path = |action: &str| keeper.href(&format!("/customers/{}/{action}", customer.id));
+    let usage = with_parameter(&keeper.href("/usage"), "customer", &customer.id.to_string());
     let actions = html! {
+        (Button::secondary("Usage").icon(Icon::ChartAreaLine).href(usage))
         @if may {
             (Button::secondary("Edit").icon(Icon::Pencil).href(path("edit")))
             @if is_archived {
@@ -102,10 +108,12 @@ fn page(keeper: &Shopkeeper, found: &Found) -> Markup {
     let content = html! {
         div.grid {
             (parts::about(customer))
-            (parts::entitlements(keeper, found))
+            (live::card(keeper, customer.id, &found.standing))
         }
         (parts::subscriptions(keeper, found, may && !is_archived))
         (parts::overrides(keeper, found, may && !is_archived))
+        (grants::card(keeper, customer.id, &found.grants, &found.features, found.now, may && !is_archived))
+        (holds::card(keeper, &found.holds, &found.features, found.now, keeper.may(Permission::UsageConsume)))
         div.grid {
             (parts::events(keeper, found))
             (parts::end_users(found))

@@ -3,6 +3,9 @@
 mod detail;
 mod edit;
 mod entitlement;
+mod grants;
+mod holds;
+mod live;
 mod overrides;
 mod parts;
 mod subscriptions;
@@ -15,11 +18,11 @@ use maud::{Markup, html};
 use runtime::App;
 use runtime::http::{Params, Problem};
 use serde::Deserialize;
-use types::{Page, Permission, Result};
+use types::{Error, Page, Permission, Result, Timestamp};
 use ui::code::Snippet;
 use ui::{Badge, Button, Card, Cell, Column, Empty, Field, Form, Icon, Row, Table, time};
 
-use crate::frame::{Shopkeeper, page_at, pages, with_parameter};
+use crate::frame::{Entries, Shopkeeper, page_at, pages, with_parameter};
 
 pub(crate) fn routes() -> Router<App> {
     let customers = Router::new()
@@ -34,7 +37,12 @@ pub(crate) fn routes() -> Router<App> {
             "/{customer}/subscriptions/{subscription}/end",
             post(subscriptions::end),
         )
+        .route("/{customer}/live", get(live::show))
         .route("/{customer}/entitlements/{feature}", get(entitlement::show))
+        .route("/{customer}/grants", get(grants::list))
+        .route("/{customer}/grants/new", get(grants::fresh).post(grants::create))
+        .route("/{customer}/grants/{grant}/void", post(grants::void))
+        .route("/{customer}/holds/{hold}/release", post(holds::release))
         .route(
             "/{customer}/overrides/new",
             get(overrides::fresh).post(overrides::create),
@@ -47,6 +55,22 @@ pub(crate) fn routes() -> Router<App> {
 pub(crate) fn label(customer: &Customer) -> String {
     let named = customer.name.clone().or_else(|| customer.external_id.clone());
     named.unwrap_or_else(|| customer.id.to_string())
+}
+
+/// The end of the day that was chosen as the last, in UTC.
+fn end_of_day(entries: &Entries, field: &str) -> Result<Option<Timestamp>> {
+    instant_of(entries, field, "23:59:59.999999")
+}
+
+/// The start of the day that was chosen as the first, in UTC.
+fn start_of_day(entries: &Entries, field: &str) -> Result<Option<Timestamp>> {
+    instant_of(entries, field, "00:00:00")
+}
+
+fn instant_of(entries: &Entries, field: &str, time: &str) -> Result<Option<Timestamp>> {
+    let at = entries.filled(field).map(|day| format!("{day}T{time}Z").parse());
+    at.transpose()
+        .map_err(|_| Error::invalid(field, "must be a date such as 2026-12-31"))
 }
 
 #[derive(Deserialize)]

@@ -11,11 +11,11 @@ use runtime::App;
 use runtime::http::{Problem, Segments};
 use types::id::{CustomerId, OverrideId, PlatformId, WorkspaceId};
 use types::page::MAX_LIMIT;
-use types::{Error, PageRequest, Permission, Result, Timestamp};
+use types::{Error, PageRequest, Permission, Result};
 use ui::form::{Choice, columns};
 use ui::{Card, Field, Form};
 
-use super::label;
+use super::{end_of_day, label};
 use crate::frame::{Draft, Entries, Posted, Shopkeeper, form_buttons, go_saying};
 
 type Path = Segments<(WorkspaceId, PlatformId, CustomerId)>;
@@ -102,7 +102,7 @@ impl Parts {
             overage: None,
             thresholds: Vec::new(),
             reason: entries.text("reason").to_owned(),
-            expires_at: end_of_day(entries)?,
+            expires_at: end_of_day(entries, "expires_at")?,
         })
     }
 
@@ -153,16 +153,4 @@ impl Parts {
         let card = Card::new().body(html! { (draft.alert()) (form) });
         keeper.page(("Customers", "/customers"), "New override", header, card)
     }
-}
-
-/// The end of the day that was chosen as the last, in UTC.
-fn end_of_day(entries: &Entries) -> Result<Option<Timestamp>> {
-    let Some(day) = entries.filled("expires_at") else {
-        return Ok(None);
-    };
-    let at = format!("{day}T23:59:59.999999Z");
-    let at = at
-        .parse()
-        .map_err(|_| Error::invalid("expires_at", "must be a date such as 2026-12-31"))?;
-    Ok(Some(at))
 }

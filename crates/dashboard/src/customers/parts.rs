@@ -1,18 +1,15 @@
 //! The cards of a customer's page.
 
 use commerce::customers::Customer;
-use commerce::entitlements::Entitlement;
-use commerce::features::FeatureKind;
 use commerce::plans::Plan;
-use maud::{Markup, Render, html};
+use maud::{Markup, html};
 use ui::code::copyable;
 use ui::dialog::Dialog;
 use ui::form::Choice;
-use ui::progress::Quota;
 use ui::{Badge, Button, Card, Cell, Column, Empty, Field, Form, Icon, Kv, Row, Table, time};
 
 use super::detail::Found;
-use crate::frame::figures::{amount_text, amount_whole, limit_text};
+use crate::frame::figures::{amount_text, limit_text};
 use crate::frame::{Shopkeeper, with_parameter};
 
 pub(super) fn about(customer: &Customer) -> Card {
@@ -41,49 +38,6 @@ fn begins(customer: &Customer) -> String {
         first.hour(),
         first.minute()
     )
-}
-
-pub(super) fn entitlements(keeper: &Shopkeeper, found: &Found) -> Card {
-    let body = html! {
-        @if found.entitlements.is_empty() {
-            p.muted { "The platform has no features in this mode." }
-        }
-        div.stack { @for entitlement in &found.entitlements { (meter(keeper, found, entitlement)) } }
-    };
-    Card::titled("May use")
-        .description("In their current periods")
-        .body(body)
-}
-
-fn meter(keeper: &Shopkeeper, found: &Found, entitlement: &Entitlement) -> Markup {
-    let name = found.feature_name(&entitlement.feature);
-    let why = keeper.href(&format!(
-        "/customers/{}/entitlements/{}",
-        found.customer.id, entitlement.feature
-    ));
-    let reset = entitlement
-        .reset_at
-        .filter(|_| entitlement.entitled)
-        .map(|at| format!("Starts again {} · ", time::minute_text(at)));
-    let note = html! { (reset.unwrap_or_default()) a href=(why) { "Why?" span.sr-only { " (" (name) ")" } } };
-    let line = |value: Markup| {
-        html! {
-            div.quota {
-                div.quota-head { span.quota-label { (name) } span { (value) } }
-                p.quota-note { (note) }
-            }
-        }
-    };
-    match (entitlement.entitled, entitlement.kind, &entitlement.used) {
-        (false, ..) => line(Badge::status("not_included").render()),
-        (true, FeatureKind::Boolean, _) => line(Badge::new("On", ui::Tone::Good).render()),
-        (true, FeatureKind::Metered, Some(used)) => {
-            let limit = entitlement.limit.as_ref();
-            let quota = Quota::new(name, amount_whole(used), limit.map(amount_whole));
-            html! { div { (quota) p.quota-note { (note) } } }
-        }
-        (true, ..) => line(html! { strong { (limit_text(entitlement.limit.as_ref())) } }),
-    }
 }
 
 pub(super) fn subscriptions(keeper: &Shopkeeper, found: &Found, may: bool) -> Markup {
@@ -122,9 +76,10 @@ pub(super) fn subscriptions(keeper: &Shopkeeper, found: &Found, may: bool) -> Ma
     ];
     let empty = Empty::new(
         Icon::Tag,
-        "No subscription",
+        "No subscription.",
         "Without one they get nothing but what overrides give.",
-    );
+    )
+    .quiet();
     let card = Card::titled("Subscriptions")
         .description("One of each group runs at most.")
         .flush(Table::new("Subscriptions", columns).rows(rows).empty(empty));
@@ -191,9 +146,10 @@ pub(super) fn overrides(keeper: &Shopkeeper, found: &Found, may: bool) -> Markup
     ];
     let empty = Empty::new(
         Icon::Adjustments,
-        "No overrides",
+        "No overrides.",
         "Their plans decide what they get.",
-    );
+    )
+    .quiet();
     let card = Card::titled("Overrides")
         .description("What they get whatever their plans say.")
         .flush(Table::new("Overrides", columns).rows(rows).empty(empty));
@@ -237,6 +193,7 @@ pub(super) fn events(keeper: &Shopkeeper, found: &Found) -> Card {
             Cell::from(amount_text(&event.amount)),
             Cell::new(time::ago(event.received_at, found.now)),
         ])
+        .href(keeper.href(&format!("/usage/events/{}", event.id)))
     });
     let columns = [
         Column::text("Feature"),
@@ -244,7 +201,11 @@ pub(super) fn events(keeper: &Shopkeeper, found: &Found) -> Card {
         Column::number("When"),
     ];
     let empty = Empty::new(Icon::Activity, "No calls yet", "What they use is listed here.");
-    let all = with_parameter(&keeper.href("/usage"), "customer", &found.customer.id.to_string());
+    let all = with_parameter(
+        &keeper.href("/usage/events"),
+        "customer",
+        &found.customer.id.to_string(),
+    );
     Card::titled("Latest calls")
         .actions(html! { a href=(all) { "All of them" } })
         .flush(Table::new("Latest calls", columns).rows(rows).empty(empty))

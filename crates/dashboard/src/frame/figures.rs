@@ -64,6 +64,15 @@ pub fn amount_value(amount: &Amount) -> f64 {
     }
 }
 
+/// A value of a chart for people: whole ones in full, others to the hundredth.
+pub fn value_text(value: f64) -> String {
+    if value.abs() >= 1e13 {
+        number::compact(value)
+    } else {
+        number::decimal((value * 100.0).round() as i64, 2)
+    }
+}
+
 fn decimals(currency: Currency) -> u32 {
     let code = currency.as_str();
     if WHOLE.contains(&code) {
@@ -143,6 +152,13 @@ mod tests {
                 read_money(("price", entered), ("currency", "usd")).is_err(),
                 "{entered}"
             );
+        }
+    }
+
+    #[test]
+    fn values_are_written_to_the_hundredth() {
+        for (value, text) in [(0.0, "0"), (1234.0, "1,234"), (0.125, "0.13"), (2.5e15, "2500T")] {
+            assert_eq!(value_text(value), text);
         }
     }
 

@@ -1,168 +1,97 @@
-//! The event log of a platform.
+//! What is used on a platform: how much, by whom and of what, and every event that it adds up from.
+
+mod asked;
+mod event;
+mod events;
+mod export;
+mod report;
+mod view;
+
+use std::collections::{BTreeSet, HashMap};
 
 use axum::Router;
-use axum::extract::State;
-use axum::routing::get;
-use commerce::customers::{self, Customer};
+use axum::routing::{get, post};
+use commerce::customers::{self, Reference};
 use commerce::features::{self, Feature, FeatureKind};
-use commerce::usage::{self, EventFilter, UsageEvent};
-use maud::{Markup, html};
+use commerce::usage::EventSource;
 use runtime::App;
-use runtime::http::{Params, Problem};
-use serde::Deserialize;
+use types::id::CustomerId;
 use types::page::MAX_LIMIT;
-use types::{ErrorCode, Page, PageRequest, Permission, Result, Timestamp};
-use ui::form::Choice;
-use ui::{Alert, Button, Card, Cell, Column, Empty, Field, Form, Icon, Row, Table, time};
+use types::{PageRequest, Permission, Result};
+use ui::code::Snippet;
+use ui::{Badge, Tone};
 
-use crate::customers::label;
-use crate::frame::figures::amount_text;
-use crate::frame::{Shopkeeper, page_at, pages, with_parameter};
+use crate::frame::Shopkeeper;
 
 pub(crate) fn routes() -> Router<App> {
-    Router::new().route("/w/{workspace}/p/{platform}/usage", get(show))
+    let usage = Router::new()
+        .route("/", get(report::show))
+        .route("/csv", get(export::send))
+        .route("/events", get(events::list))
+        .route("/events/{event}", get(event::show))
+        .route("/events/{event}/take-back", post(event::take_back));
+    Router::new().nest("/w/{workspace}/p/{platform}/usage", usage)
 }
 
-#[derive(Deserialize)]
-struct Query {
-    cursor: Option<String>,
-    #[serde(default)]
-    customer: String,
-    #[serde(default)]
-    feature: String,
+/// What has been called what a use came from: as the API spells it, and for people.
+const SOURCES: [(EventSource, &str); 5] = [
+    (EventSource::Consume, "Call"),
+    (EventSource::Event, "Event"),
+    (EventSource::Backfill, "Backfill"),
+    (EventSource::Settle, "Settlement"),
+    (EventSource::Correction, "Correction"),
+];
+
+fn source_word(source: EventSource) -> &'static str {
+    let known = SOURCES.iter().find(|(known, _)| *known == source);
+    known.map_or("Other", |(_, word)| word)
 }
 
-async fn show(
-    State(app): State<App>,
-    keeper: Shopkeeper,
-    Params(query): Params<Query>,
-) -> Result<Markup, Problem> {
-    let found = Found::load(&app, &keeper, &query).await?;
-    let is_filtered = !query.customer.trim().is_empty() || !query.feature.is_empty();
-    let here = keeper.href("/usage");
-    let here = [
-        ("customer", query.customer.trim()),
-        ("feature", query.feature.as_str()),
-    ]
-    .into_iter()
-    .filter(|(_, value)| !value.is_empty())
-    .fold(here, |here, (name, value)| with_parameter(&here, name, value));
-    let cursor = query.cursor.as_deref();
-    let content = html! {
-        @if let Some(problem) = &found.problem { (Alert::warn("Nothing was found").body(problem.as_str())) }
-        @if is_filtered || !found.page.data.is_empty() { (filter(&keeper, &query, &found.features)) }
-        (Card::new().flush(table(&keeper, &found, is_filtered, app.now())))
-        (pages(&found.page, cursor, ("event", "events"), &here))
+fn source_badge(source: EventSource) -> Badge {
+    let tone = match source {
+        EventSource::Correction => Tone::Warn,
+        EventSource::Backfill => Tone::Accent,
+        _ => Tone::Neutral,
     };
-    let description = "Every recorded use, newest first.";
-    Ok(keeper.view("/usage", description, html! {}, content))
+    Badge::new(source_word(source), tone)
 }
 
-struct Found {
-    page: Page<UsageEvent>,
-    features: Vec<Feature>,
-    /// The newest customers, to name them by.
-    customers: Vec<Customer>,
-    /// Why the filter finds nothing.
-    problem: Option<String>,
+/// The platform's metered features, oldest first, archived ones last: what there can be usage of.
+async fn metered(app: &App, keeper: &Shopkeeper) -> Result<Vec<Feature>> {
+    let all = PageRequest {
+        limit: MAX_LIMIT,
+        cursor: None,
+    };
+    let mut features = features::list(app, &keeper.caller, true, &all).await?.data;
+    features.retain(|feature| feature.kind == FeatureKind::Metered);
+    features.sort_by_key(|feature| feature.archived_at.is_some());
+    Ok(features)
 }
 
-impl Found {
-    async fn load(app: &App, keeper: &Shopkeeper, query: &Query) -> Result<Self> {
-        let all = PageRequest {
-            limit: MAX_LIMIT,
-            cursor: None,
-        };
-        let (page, problem) = match events(app, keeper, query).await {
-            Ok(page) => (page, None),
-            Err(error) if matches!(error.code(), ErrorCode::NotFound | ErrorCode::ValidationFailed) => {
-                let nothing = Page {
-                    data: Vec::new(),
-                    next_cursor: None,
-                };
-                (nothing, Some(error.detail().to_owned()))
-            }
-            Err(error) => return Err(error),
-        };
-        let customers = match keeper.member.may(Permission::CustomersRead) {
-            true => customers::list(app, &keeper.caller, true, &all).await?.data,
-            false => Vec::new(),
-        };
-        Ok(Found {
-            page,
-            features: features::list(app, &keeper.caller, true, &all).await?.data,
-            customers,
-            problem,
-        })
+/// What customers are called; nobody, for somebody who may not see them.
+async fn names_of(
+    app: &App,
+    keeper: &Shopkeeper,
+    customers: impl IntoIterator<Item = CustomerId>,
+) -> Result<HashMap<CustomerId, String>> {
+    let mut names = HashMap::new();
+    if !keeper.member.may(Permission::CustomersRead) {
+        return Ok(names);
     }
+    for id in customers.into_iter().collect::<BTreeSet<_>>() {
+        if let Some(customer) = customers::find(app, &keeper.caller, &Reference::Id(id)).await? {
+            names.insert(id, crate::customers::label(&customer));
+        }
+    }
+    Ok(names)
 }
 
-async fn events(app: &App, keeper: &Shopkeeper, query: &Query) -> Result<Page<UsageEvent>> {
-    let sought = query.customer.trim();
-    let filter = EventFilter {
-        customer: match sought {
-            "" => None,
-            sought => Some(sought.parse()?),
-        },
-        feature: Some(query.feature.clone()).filter(|feature| !feature.is_empty()),
-        ..EventFilter::default()
-    };
-    usage::list_events(app, &keeper.caller, &filter, &page_at(query.cursor.as_deref())).await
-}
-
-fn filter(keeper: &Shopkeeper, query: &Query, features: &[Feature]) -> Form {
-    let metered = features
-        .iter()
-        .filter(|feature| feature.kind == FeatureKind::Metered);
-    let choices = std::iter::once(Choice::new("", "Every feature"))
-        .chain(metered.map(|feature| Choice::new(&feature.key, &feature.name)));
-    let form = Form::get(keeper.href("/usage"))
-        .inline()
-        .part(
-            Field::search("customer", "Customer")
-                .value(&query.customer)
-                .placeholder("Id or external id"),
-        )
-        .part(Field::select("feature", "Feature", choices.collect::<Vec<_>>()).value(&query.feature))
-        .actions(Button::secondary("Filter").icon(Icon::Filter));
-    keeper.in_form(form)
-}
-
-fn table(keeper: &Shopkeeper, found: &Found, is_filtered: bool, now: Timestamp) -> Table {
-    let rows = found.page.data.iter().map(|event| {
-        let customer = found
-            .customers
-            .iter()
-            .find(|customer| customer.id == event.customer);
-        let name = customer.map_or_else(|| event.customer.to_string(), label);
-        let end_user = event.end_user.map(|id| id.to_string());
-        Row::new([
-            Cell::two_lines(name, html! { @if let Some(id) = end_user { code { (id) } } }),
-            Cell::new(html! { code { (event.feature) } }),
-            Cell::from(amount_text(&event.amount)),
-            Cell::new(time::instant(event.occurred_at)),
-            Cell::new(time::ago(event.received_at, now)),
-        ])
-        .href(keeper.href(&format!("/customers/{}", event.customer)))
-    });
-    let columns = [
-        Column::text("Customer"),
-        Column::text("Feature").wide_only(),
-        Column::number("Amount"),
-        Column::text("Occurred").wide_only(),
-        Column::number("Received"),
-    ];
-    let empty = match is_filtered {
-        true => Empty::new(
-            Icon::Filter,
-            "No such events",
-            "Nothing that was recorded fits the filter.",
-        ),
-        false => Empty::new(
-            Icon::Activity,
-            "No events yet",
-            "Every call that is granted is listed here, with who it was for and how much it used.",
-        ),
-    };
-    Table::new("Usage events", columns).rows(rows).empty(empty)
+/// The call that fills the pages of usage.
+fn first_call(app: &App, feature: &str) -> Snippet {
+    let address = app.url("/v1/usage/consume");
+    let call = format!(
+        "curl {address} \\\n  -H \"Authorization: Bearer $PLINTH_KEY\" \\\n  -H 'Content-Type: application/json' \\\n  \
+         -d '{{\"customer\": \"acme\", \"feature\": \"{feature}\"}}'"
+    );
+    Snippet::new("Shell", call)
 }

@@ -3,8 +3,10 @@
 mod access;
 mod browser;
 mod browser_errors;
+mod customers;
 mod first_run;
 mod forms;
 mod pages;
+mod usage;
 
 pub use self::browser::{Browser, Page};

@@ -37,19 +37,33 @@ fn pages(owner: &Member, shop: &TestShop) -> Vec<String> {
             "/customers",
             "/customers/new",
             "/usage",
+            "/usage/events",
             "/keys",
             "/settings",
         ] {
             pages.push(format!("{platform}{path}?mode={mode}"));
         }
         pages.push(format!("{workspace}?platform={}&mode={mode}", shop.platform));
-        pages.push(format!(
-            "{platform}/usage?mode={mode}&feature=calls&customer=nobody"
-        ));
+        for asked in [
+            "feature=calls&customer=nobody",
+            "span=24h",
+            "span=13w",
+            "span=12m&by=customer",
+        ] {
+            pages.push(format!("{platform}/usage?mode={mode}&{asked}"));
+        }
+        pages.push(format!("{platform}/usage/events?mode={mode}&customer=nobody"));
         pages.push(format!("{platform}/customers?mode={mode}&q=nobody"));
     }
     let customer = format!("{platform}/customers/{}", shop.customer);
-    for path in ["", "/edit", "/overrides/new", "/entitlements/calls"] {
+    for path in [
+        "",
+        "/edit",
+        "/overrides/new",
+        "/entitlements/calls",
+        "/grants",
+        "/grants/new",
+    ] {
         pages.push(format!("{customer}{path}?mode=test"));
     }
     pages

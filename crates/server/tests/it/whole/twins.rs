@@ -48,9 +48,13 @@ const READS: &[&str] = &[
     "/w/{workspace}/p/{platform}/features?mode=test",
     "/w/{workspace}/p/{platform}/plans?mode=test",
     "/w/{workspace}/p/{platform}/keys?mode=test",
-    "/w/{workspace}/p/{platform}/usage?mode=test&feature=calls",
+    "/w/{workspace}/p/{platform}/usage?mode=test&feature=calls&span=24h",
+    "/w/{workspace}/p/{platform}/usage/events?mode=test&feature=calls",
+    "/w/{workspace}/p/{platform}/usage/events/{event}?mode=test",
     "/w/{workspace}/p/{platform}/customers?mode=test",
     "/w/{workspace}/p/{platform}/customers/{customer}?mode=test",
+    "/w/{workspace}/p/{platform}/customers/{customer}/live?mode=test",
+    "/w/{workspace}/p/{platform}/customers/{customer}/grants?mode=test",
 ];
 
 /// Writes that the examples leave out, and what they are answered: a body of nothing is none.
