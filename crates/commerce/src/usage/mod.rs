@@ -16,9 +16,11 @@ mod http;
 mod ingest;
 mod order;
 mod query;
+mod rebuild;
 mod store;
 mod top;
 mod upkeep;
+mod verify;
 mod windows;
 
 use std::collections::BTreeMap;
@@ -48,9 +50,11 @@ pub use self::query::{
     DimensionFilter, HistoryQuery, MAX_GROUPS, UsageGroup, UsagePoint, UsageQuery, UsageReport, history,
     query,
 };
+pub use self::rebuild::{Repair, rebuild_rollups};
 pub use self::top::{TopCustomer, top_customers};
 pub(crate) use self::upkeep::run as run_upkeep;
 pub use self::upkeep::{expire_holds, tidy};
+pub use self::verify::{Difference, Verdict, verify, verify_shop};
 pub use self::windows::{Granularity, MAX_WINDOWS};
 
 use self::commit::Answer;

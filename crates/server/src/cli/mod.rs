@@ -16,6 +16,7 @@ mod openapi;
 mod output;
 mod restore;
 mod serve;
+mod usage;
 mod verify;
 
 use std::ffi::OsString;
@@ -37,6 +38,9 @@ enum Task {
     Bootstrap(bootstrap::Args),
     /// Check that nobody has rewritten the audit log.
     Verify(verify::Args),
+    /// Check that what is stored of usage agrees.
+    #[command(subcommand)]
+    Usage(usage::Args),
     /// Copy database and files to a new directory, beside a running server. The root key stays out of it.
     Backup(backup::Args),
     /// Fill an empty data directory from a backup.
@@ -118,6 +122,7 @@ fn run(task: Task, overrides: settings::Overrides) -> Result<ExitCode, Failure> 
         Task::Serve(args) => block_on(serve::run(&args, loaded.config))?,
         Task::Bootstrap(args) => block_on(bootstrap::run(&args, loaded.config))?,
         Task::Verify(args) => block_on(verify::run(&args, loaded.config))?,
+        Task::Usage(args) => block_on(usage::run(&args, loaded.config))?,
         Task::Backup(args) => block_on(backup::run(&args, loaded.config))?,
         Task::Restore(args) => restore::run(&args, &loaded.config)?,
         Task::Config(_) => output::print(&loaded.print())?,

@@ -17,6 +17,7 @@ Commands:
   serve        Run the server; this is what happens without a command
   bootstrap    Make the first user, workspace and API key, and print them. Running it again changes nothing
   verify       Check that nobody has rewritten the audit log
+  usage        Check that what is stored of usage agrees
   backup       Copy database and files to a new directory, beside a running server. The root key stays out of it
   restore      Fill an empty data directory from a backup
   config       Show the configuration
@@ -240,6 +241,7 @@ fn looking_makes_nothing() {
     let folder = folder();
     for args in [
         &["verify"][..],
+        &["usage", "verify"],
         &["backup", "copy"],
         &["health"],
         &["restore", "nowhere"],
@@ -326,6 +328,52 @@ fn bootstrap_makes_a_key_once_that_works_at_once() {
     serving.stop();
 }
 
+const USAGE_OF_NOBODY: &str = "INSERT INTO usage_days
+    SELECT workspace_id, platform_id, mode, feature_id, feature_id, 0, '', 7, 1, 7, 7, 0, feature_id FROM features
+    WHERE feature_key = 'commerce.calls'";
+
+#[test]
+fn usage_that_does_not_add_up_is_told_and_folded_anew() {
+    let folder = folder();
+    run(&folder, &["bootstrap", "--email", "ada@example.com"]).expect(0);
+    let database = storage::DbConfig::Sqlite {
+        path: folder.path().join("plinth-data/plinth.db"),
+    };
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let (db, issuer) = storage::open(&database, &server::compose::tables())
+            .await
+            .unwrap();
+        let tampered = db
+            .of(issuer.system(storage::Reason::Operator))
+            .write_locked(|mut tx| async move { tx.execute(USAGE_OF_NOBODY, Vec::new()).await })
+            .await;
+        assert_eq!(tampered.unwrap(), 1);
+        db.close().await;
+    });
+    let told = run(&folder, &["usage", "verify"]).expect(1);
+    assert!(
+        told.out.contains("7 in 1 events") && told.out.contains("nothing by the events"),
+        "{}",
+        told.out
+    );
+    assert!(told.out.contains("\n1 difference."), "{}", told.out);
+    let repaired = run(&folder, &["usage", "verify", "--repair"]).expect(0);
+    assert!(
+        repaired.out.contains("1 difference, written anew."),
+        "{}",
+        repaired.out
+    );
+    let verdicts = run(&folder, &["usage", "verify", "--json"]).expect(0).json();
+    assert!(
+        verdicts
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|verdict| verdict["found"] == 0),
+        "{verdicts}"
+    );
+}
+
 #[test]
 fn one_server_at_a_time_and_commands_beside_it() {
     let folder = folder();
@@ -350,6 +398,12 @@ fn one_server_at_a_time_and_commands_beside_it() {
             .iter()
             .all(|verdict| verdict["faults"] == json!([])),
         "{verdicts}"
+    );
+    let usage = run(&folder, &["usage", "verify"]).expect(0);
+    assert!(
+        usage.out.ends_with("All of it is what the events add up to.\n"),
+        "{}",
+        usage.out
     );
     serving.stop();
     let gone = run(&folder, &["health"]).expect(1);

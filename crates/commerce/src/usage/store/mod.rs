@@ -6,6 +6,7 @@ mod counters;
 mod dimensions;
 mod events;
 mod holds;
+pub(super) mod rebuild;
 mod reports;
 mod rollups;
 
@@ -20,5 +21,6 @@ pub(super) use self::events::{
 pub(super) use self::holds::{
     StoredHold, find_hold, insert_holds, list_holds, lock_holds, overdue_holds, write_hold,
 };
+pub(super) use self::rebuild::{Metered, RowKey};
 pub(super) use self::reports::{Asked, Gather, Source, Split, Sum, Total, sums};
-pub(super) use self::rollups::{Rollup, add_to_rollups};
+pub(super) use self::rollups::{Fold, Rollup, add_to_rollups};

@@ -18,6 +18,7 @@ mod subscriptions;
 mod usage;
 mod usage_events;
 mod usage_query;
+mod usage_verify;
 
 use crate::harness::Example;
 
