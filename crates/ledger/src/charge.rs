@@ -105,7 +105,7 @@ impl Charge {
         if !fits {
             return Ok(Err(Code::AmountTooLarge));
         }
-        state.overrun = state.overrun.saturating_add(placed.beyond);
+        state.note_overrun(placed.beyond);
         draft.put_counter(self.key, state);
         let burn = match asked.intent {
             Intent::Spend | Intent::Record => Grant::spend,
@@ -142,7 +142,7 @@ impl Charge {
         if !state.charge(&self.meter, &allocation, at, now) {
             return Ok(None);
         }
-        state.overrun = state.overrun.saturating_add(units);
+        state.note_overrun(units);
         draft.put_counter(self.key, state);
         change_grants(draft, &allocation.grants, Grant::spend)?;
         Ok(Some(allocation))

@@ -57,7 +57,8 @@ impl CounterState {
     pub(crate) fn roll(&mut self, window: Window, now: Timestamp) {
         let ring = self.ring.get_or_insert_default();
         ring.advance(window, now);
-        self.used = ring.total();
+        let used = ring.total();
+        self.set_used(used);
     }
 
     /// Books used units of the instant `at`. False, and nothing changed, if the numbers would overflow.
@@ -106,7 +107,6 @@ impl CounterState {
         self.add_used(meter, -units.total(), at, now);
         self.from_grants -= units.from_grants();
         self.overage -= units.overage;
-        self.overrun = self.overrun.min(self.used);
     }
 
     fn carries(&self, units: &Allocation) -> bool {
@@ -119,9 +119,22 @@ impl CounterState {
             Some(window) => {
                 let ring = self.ring.get_or_insert_default();
                 ring.add(window, at, now, units);
-                self.used = ring.total();
+                let used = ring.total();
+                self.set_used(used);
             }
-            None => self.used += units,
+            None => self.set_used(self.used + units),
         }
+    }
+
+    /// Notes that so many of the units that were just charged were granted by nobody.
+    pub(crate) fn note_overrun(&mut self, units: i64) {
+        // Units of an instant that has left the window were not charged.
+        self.overrun = self.overrun.saturating_add(units).min(self.used);
+    }
+
+    /// What is not used any more is no overrun either.
+    fn set_used(&mut self, used: i64) {
+        self.used = used;
+        self.overrun = self.overrun.min(used);
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use ledger::*;
 use proptest::prelude::*;
 
-use crate::fixture::{at, consume, counting, customer, empty_book, grant_id, limit, now};
+use crate::fixture::{at, consume, counting, customer, empty_book, grant_id, hold_id, limit, now};
 
 fn used_after(overlay: &mut Overlay<'_>, charge: &Charge, amount: i64) -> (Code, i64) {
     let decision = decide(overlay, &consume(amount, std::slice::from_ref(charge)), now()).unwrap();
@@ -218,4 +218,36 @@ fn a_record_of_what_has_happened_is_never_refused_for_a_limit() {
     assert!(recorded.is_granted());
     let state = overlay.counter(&charges[0].key).unwrap();
     assert_eq!((state.used, state.overrun), (10, 3), "three had no room");
+}
+
+#[test]
+fn overrun_leaves_a_rolling_window_with_its_units() {
+    let mut charge = counting(Aggregation::Sum, Limit::deny_above(2));
+    charge.meter.period = PeriodKind::Rolling(Window::new(60, 6).unwrap());
+    let charges = [charge];
+    let book = empty_book(&charges);
+    let mut overlay = Overlay::begin(&book);
+    let after = |secs| now() + Duration::from_secs(secs);
+    record(&mut overlay, &consume(5, &charges), now()).unwrap();
+    let request = consume(2, &charges);
+    reserve(&mut overlay, &request, hold_id(1), after(150), after(120)).unwrap();
+    let state = overlay.counter(&charges[0].key).unwrap();
+    assert_eq!(
+        (state.used, state.overrun),
+        (0, 0),
+        "nothing of it counts any more"
+    );
+    let late = Settle {
+        hold: hold_id(1),
+        total: 3,
+        close: true,
+        charges: charges.to_vec(),
+    };
+    assert_eq!(settle(&mut overlay, &late, after(600)).unwrap().overrun, 3);
+    let state = overlay.counter(&charges[0].key).unwrap();
+    assert_eq!(
+        (state.used, state.overrun),
+        (0, 0),
+        "nor does what was held so long ago"
+    );
 }
