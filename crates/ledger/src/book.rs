@@ -127,6 +127,15 @@ impl Book {
         self.rows.rates = rates;
     }
 
+    /// Gives back what was taken from rate limits, in microseconds of each.
+    pub fn give_back(&mut self, taken: HashMap<RateKey, i64>) {
+        for (key, micros) in taken {
+            if let Some(arrival) = self.rows.rates.get_mut(&key) {
+                *arrival -= micros;
+            }
+        }
+    }
+
     /// Forgets rate limits whose whole burst is available again: they are as good as never asked.
     pub fn prune_rates(&mut self, now: Timestamp) {
         self.rows.rates.retain(|_, arrival| *arrival > now.as_micros());

@@ -1,9 +1,9 @@
 //! One batch as one transaction: find what the orders name, lock the rows that they touch, decide, write, commit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use ledger::Book;
+use ledger::{Book, RateKey};
 use runtime::{audit, outbox};
 use storage::{System, Tx};
 use types::id::{HoldId, UsageBatchId};
@@ -42,11 +42,12 @@ impl Desk {
         let (batch, node, now) = (UsageBatchId::generate(), db.node(), db.now());
         let rules = &rules(db, orders).await?;
         let answers = Mutex::new(Vec::new());
+        let taken = &Mutex::new(HashMap::new());
         let outcome = db
             .write_locked(|mut tx| {
                 let answers = &answers;
                 async move {
-                    let (decided, wanted) = self.decide(&mut tx, orders, rules, now).await?;
+                    let (decided, wanted) = self.decide(&mut tx, orders, rules, taken, now).await?;
                     tx.write(batch, decided.writes, &wanted, orders, now).await?;
                     tx.claim_batch(batch, node, now).await?;
                     *answers.lock().unwrap_or_else(PoisonError::into_inner) = decided.answers;
@@ -76,6 +77,7 @@ impl Desk {
         tx: &mut impl Rows,
         orders: &[Order],
         rules: &Rules,
+        taken: &Mutex<HashMap<RateKey, i64>>,
         now: Timestamp,
     ) -> Result<(Decided, Wanted)> {
         let config = config::load(tx, &self.memory, orders, Purpose::Commit, now).await?;
@@ -94,7 +96,11 @@ impl Desk {
         let rows = load_book(tx, &wanted, &config, Purpose::Commit).await?;
         let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
         rates.book.replace_rows(rows);
-        let decided = decide(&mut rates.book, orders, stages, &config.new_values, now)?;
+        let mut taken = taken.lock().unwrap_or_else(PoisonError::into_inner);
+        // An attempt that was overtaken: its calls are made now.
+        rates.book.give_back(std::mem::take(&mut *taken));
+        let mut decided = decide(&mut rates.book, orders, stages, &config.new_values, now)?;
+        *taken = std::mem::take(&mut decided.taken);
         rates.batches += 1;
         if rates.batches.is_multiple_of(PRUNE_EVERY) {
             rates.book.prune_rates(now);

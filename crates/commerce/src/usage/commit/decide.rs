@@ -4,7 +4,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use ledger::{
-    Allocation, Book, Changes, CorrectError, CounterView, DecideError, HoldError, Overlay, SubjectKind,
+    Allocation, Base, Book, Changes, CorrectError, CounterView, DecideError, HoldError, Overlay, RateKey,
+    SubjectKind,
 };
 use runtime::audit::NewEntry;
 use runtime::outbox::NewEvent as OutboxEvent;
@@ -25,6 +26,8 @@ use crate::features::Feature;
 pub(in crate::usage) struct Decided {
     pub answers: Vec<Result<Answer>>,
     pub writes: Writes,
+    /// What was taken from rate limits, in microseconds.
+    pub taken: HashMap<RateKey, i64>,
 }
 
 /// Rows to write, all of them or none.
@@ -77,11 +80,23 @@ pub(in crate::usage) fn decide(
     for made in &writes.new_holds {
         writes.changes.holds.remove(&made.hold.id);
     }
+    let rates = std::mem::take(&mut writes.changes.rates);
+    let taken = rates
+        .iter()
+        .map(|(key, arrival)| {
+            let before = book.rate(key).unwrap_or(i64::MIN).max(now.as_micros());
+            (key.clone(), (*arrival - before).max(0))
+        })
+        .collect();
     book.merge(Changes {
-        rates: std::mem::take(&mut writes.changes.rates),
+        rates,
         ..Changes::default()
     });
-    Ok(Decided { answers, writes })
+    Ok(Decided {
+        answers,
+        writes,
+        taken,
+    })
 }
 
 /// A batch while it is decided.

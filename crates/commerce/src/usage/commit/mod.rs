@@ -160,7 +160,14 @@ async fn serve(app: App, desk: Arc<Desk>, batch: Vec<Waiting>, turn: OwnedSemaph
     let answers = match desk.commit(&app, &orders).await {
         Ok(answers) => answers,
         // One order that cannot be decided must not take the others down with it.
-        Err(error) if !may_pass(&error) && orders.len() > 1 => one_by_one(&app, &desk, &orders).await,
+        Err(error) if !may_pass(&error) && orders.len() > 1 => {
+            tracing::warn!(
+                ?error,
+                calls = orders.len(),
+                "a batch of usage failed; its calls are tried one by one"
+            );
+            one_by_one(&app, &desk, &orders).await
+        }
         Err(error) => {
             tracing::warn!(?error, calls = orders.len(), "a batch of usage was not committed");
             orders.iter().map(|_| Err(same(&error))).collect()
