@@ -41,6 +41,8 @@ const READS: &[&str] = &[
     "/v1/customers/{customer}/grants?feature=calls",
     "/v1/usage/events?customer=acme",
     "/v1/usage/history?feature=calls&from={day}T00:00:00Z&to={day}T23:00:00Z&granularity=hour",
+    "/v1/usage/query?feature=calls&from={day}T00:00:00Z&to={day}T23:00:00Z&granularity=hour&group_by=customer",
+    "/v1/usage/query?feature=calls&from={day}T00:00:00Z&to={day}T23:00:00Z&customer=acme&granularity=total&format=csv",
     "/w/{workspace}?platform={platform}&mode=test",
     "/w/{workspace}/members",
     "/w/{workspace}/keys",
