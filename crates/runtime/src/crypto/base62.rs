@@ -1,39 +1,61 @@
 //! Base62 with a fixed number of digits: letters and digits only, so that a double click selects a whole credential.
 
-const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const BASE: u16 = 62;
+use zeroize::Zeroizing;
 
-/// Writes `bytes`, read as one big-endian number, as exactly `digits` digits. The caller gives enough of them: 22 for
-/// 16 bytes, 43 for 32, 6 for 4.
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const BASE: u32 = 62;
+/// Digits that are worked on at a time: the most whose numbers fit 32 bits. Keys are read with every request.
+const STEP: usize = 5;
+
+/// Writes `bytes`, read as one big-endian number of whole 32-bit words, as exactly `digits` digits. The caller gives enough of
+/// them: 22 for 16 bytes, 43 for 32, 6 for 4.
 pub(super) fn encode_into(bytes: &[u8], digits: usize, out: &mut String) {
-    let mut number = zeroize::Zeroizing::new(bytes.to_vec());
-    let mut encoded = zeroize::Zeroizing::new(vec![0; digits]);
-    for slot in encoded.iter_mut().rev() {
+    let mut number = Zeroizing::new(words(bytes));
+    let mut encoded = Zeroizing::new(vec![0; digits]);
+    for slots in encoded.rchunks_mut(STEP) {
         let mut remainder = 0;
-        for byte in number.iter_mut() {
-            let value = remainder << 8 | u16::from(*byte);
-            *byte = (value / BASE) as u8;
-            remainder = value % BASE;
+        for word in number.iter_mut() {
+            let value = remainder << 32 | u64::from(*word);
+            *word = (value / u64::from(BASE.pow(STEP as u32))) as u32;
+            remainder = value % u64::from(BASE.pow(STEP as u32));
         }
-        *slot = DIGITS[usize::from(remainder)];
+        let mut rest = remainder as u32;
+        for slot in slots.iter_mut().rev() {
+            *slot = DIGITS[(rest % BASE) as usize];
+            rest /= BASE;
+        }
     }
     out.extend(encoded.iter().map(|digit| char::from(*digit)));
 }
 
-/// Reads digits back into `out`. None for a character that is no digit, and for a number that does not fit: every
-/// number has one spelling.
+fn words(bytes: &[u8]) -> Vec<u32> {
+    let words = bytes.chunks_exact(4);
+    words
+        .map(|word| word.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+        .collect()
+}
+
+/// Reads digits back into `out`, which holds whole 32-bit words. None for a character that is no digit, and for a number that
+/// does not fit: every number has one spelling.
 pub(super) fn decode_into(text: &[u8], out: &mut [u8]) -> Option<()> {
-    out.fill(0);
-    for character in text {
-        let mut carry = u16::from(digit(*character)?);
-        for byte in out.iter_mut().rev() {
-            let value = u16::from(*byte) * BASE + carry;
-            *byte = value as u8;
-            carry = value >> 8;
+    let mut number = Zeroizing::new(vec![0_u32; out.len() / 4]);
+    for characters in text.chunks(STEP) {
+        let mut carry = 0;
+        for character in characters {
+            carry = carry * u64::from(BASE) + u64::from(digit(*character)?);
+        }
+        let factor = u64::from(BASE.pow(characters.len() as u32));
+        for word in number.iter_mut().rev() {
+            let value = u64::from(*word) * factor + carry;
+            *word = value as u32;
+            carry = value >> 32;
         }
         if carry != 0 {
             return None;
         }
+    }
+    for (bytes, word) in out.chunks_exact_mut(4).zip(number.iter()) {
+        bytes.copy_from_slice(&word.to_be_bytes());
     }
     Some(())
 }
