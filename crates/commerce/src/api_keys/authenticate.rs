@@ -11,7 +11,7 @@ use types::id::WorkspaceId;
 use types::{Error, ErrorCode, Result, Timestamp};
 
 use super::store::Found;
-use super::{ApiKeyKind, ApiKeyStatus, Known, KnownKey, Uses, secret, store};
+use super::{ApiKeyKind, ApiKeyStatus, Known, Uses, secret, store};
 
 /// Recognises `sk_` and `pk_` keys.
 pub(super) struct KeyAuthenticator {
@@ -25,10 +25,10 @@ impl KeyAuthenticator {
     }
 
     /// The key whose secret this is.
-    async fn verify(&self, app: &App, presented: &MachineCredential) -> Result<Arc<KnownKey>> {
+    async fn verify(&self, app: &App, presented: &MachineCredential) -> Result<Arc<Found>> {
         let id = presented.id();
         if let Some(known) = self.known.find(id) {
-            return if secret::matches(app, presented, &known.row.secret) {
+            return if secret::matches(app, presented, &known.secret) {
                 Ok(known)
             } else {
                 Err(unknown())
@@ -70,11 +70,11 @@ impl Authenticator for KeyAuthenticator {
             )
         })?;
         let known = self.verify(app, &presented).await?;
-        check_usable(&known.row, app.now())?;
-        if workspace.is_some_and(|named| named != known.row.workspace) {
+        check_usable(&known, app.now())?;
+        if workspace.is_some_and(|named| named != known.workspace) {
             return Err(Error::not_found("workspace"));
         }
-        grant(&known.row)
+        grant(&known)
     }
 }
 

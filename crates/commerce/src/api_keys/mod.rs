@@ -32,7 +32,6 @@ use self::trail::{emit, record};
 use crate::credentials;
 
 type Known = credentials::KnownKeys<Found>;
-type KnownKey = credentials::KnownKey<Found>;
 type Uses = credentials::Uses<id::ApiKey, WorkspaceId>;
 
 /// What a key is for.

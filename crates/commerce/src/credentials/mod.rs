@@ -11,7 +11,7 @@ use storage::cache::Channel;
 use types::id::Kind;
 use types::{Id, Result};
 
-pub(crate) use self::known::{KnownKey, KnownKeys};
+pub(crate) use self::known::KnownKeys;
 pub(crate) use self::secret::StoredSecret;
 pub(crate) use self::upkeep::run;
 pub(crate) use self::uses::{Use, Uses};

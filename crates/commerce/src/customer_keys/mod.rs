@@ -224,8 +224,7 @@ pub async fn update(
             store::update(&mut tx, shop, &key).await?;
             let mut touched = vec![id];
             if key.budget != before.budget {
-                store::update_budgets(&mut tx, shop, &key).await?;
-                touched = store::family(&mut tx, shop, key.family).await?;
+                touched = store::update_budgets(&mut tx, shop, &key).await?;
             }
             forget(&mut tx, known, &touched);
             let told = tell(&mut tx, caller, trail::UPDATED, &key, now).await?;

@@ -189,10 +189,10 @@ pub(super) async fn update(tx: &mut Tx<Tenant>, shop: Shop, key: &Key) -> Result
 }
 
 const UPDATE_BUDGETS: &str = "UPDATE customer_keys SET limits = $5, credits = $6, rate_limits = $7
-    WHERE workspace_id = $1 AND platform_id = $2 AND mode = $3 AND family_id = $4";
+    WHERE workspace_id = $1 AND platform_id = $2 AND mode = $3 AND family_id = $4 RETURNING customer_key_id";
 
-/// Writes what the keys of a family may use up.
-pub(super) async fn update_budgets(tx: &mut Tx<Tenant>, shop: Shop, key: &Key) -> Result<()> {
+/// Writes what the keys of a family may use up; the keys.
+pub(super) async fn update_budgets(tx: &mut Tx<Tenant>, shop: Shop, key: &Key) -> Result<Vec<CustomerKeyId>> {
     let params = params![
         tx.workspace(),
         shop.platform,
@@ -202,19 +202,7 @@ pub(super) async fn update_budgets(tx: &mut Tx<Tenant>, shop: Shop, key: &Key) -
         key.budget.credits.as_ref().map(json).transpose()?,
         json(&key.budget.rates)?,
     ];
-    tx.execute(UPDATE_BUDGETS, params).await.map(drop)
-}
-
-const FAMILY: &str = "SELECT customer_key_id FROM customer_keys
-    WHERE workspace_id = $1 AND platform_id = $2 AND mode = $3 AND family_id = $4";
-
-pub(super) async fn family(
-    tx: &mut Tx<Tenant>,
-    shop: Shop,
-    family: CustomerKeyId,
-) -> Result<Vec<CustomerKeyId>> {
-    let params = params![tx.workspace(), shop.platform, shop.mode, family];
-    let rows = tx.fetch_all(FAMILY, params).await?;
+    let rows = tx.fetch_all(UPDATE_BUDGETS, params).await?;
     rows.iter().map(|row| row.get("customer_key_id")).collect()
 }
 

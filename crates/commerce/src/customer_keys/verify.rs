@@ -17,7 +17,6 @@ use super::permissions::{Needed, PermissionQuery};
 use super::resource::Key;
 use super::store::{self, Row};
 use super::{Known, Uses, budget, secret};
-use crate::credentials::KnownKey;
 use crate::customers::CustomerRef;
 use crate::usage::{self, Also, KeyedUse, LimitedBy, RateLimitStanding, Usage, Used, whole_secs};
 use crate::{Amount, Shop, ShopCaller, rate_limits};
@@ -81,6 +80,7 @@ pub struct Verdict {
     pub code: VerdictCode,
     /// The key's id; null when there is none, or none for you.
     pub key: Option<CustomerKeyId>,
+    pub name: Option<String>,
     pub customer: Option<CustomerId>,
     pub end_user: Option<EndUserId>,
     /// What the key may do, all of it.
@@ -114,6 +114,7 @@ impl Verdict {
             valid: false,
             code,
             key: None,
+            name: None,
             customer: None,
             end_user: None,
             permissions: Vec::new(),
@@ -131,6 +132,7 @@ impl Verdict {
         Verdict {
             valid: code == VerdictCode::Valid,
             key: Some(key.id),
+            name: Some(key.name.clone()),
             customer: Some(key.customer),
             end_user: key.end_user,
             permissions: key.permissions.clone(),
@@ -213,11 +215,11 @@ pub async fn verify(app: &App, caller: &ShopCaller, input: NewVerification) -> R
             replayed: false,
         })
     };
-    let Some(known) = recognise(app, caller, &input.key).await? else {
+    let Some(row) = recognise(app, caller, &input.key).await? else {
         return verdict(Verdict::unknown(VerdictCode::NotFound));
     };
-    let (key, now) = (&known.row.key, app.now());
-    if known.row.shop.mode != caller.shop.mode {
+    let (key, now) = (&row.key, app.now());
+    if row.shop.mode != caller.shop.mode {
         return verdict(Verdict::unknown(VerdictCode::Forbidden));
     }
     let standing = key.standing(needed.as_ref(), now);
@@ -266,15 +268,15 @@ async fn is_rate_limited(app: &App, shop: Shop) -> Result<bool> {
 }
 
 /// The platform's key whose secret this is, live or test.
-async fn recognise(app: &App, caller: &ShopCaller, shown: &str) -> Result<Option<Arc<KnownKey<Row>>>> {
+async fn recognise(app: &App, caller: &ShopCaller, shown: &str) -> Result<Option<Arc<Row>>> {
     let Some(shown) = IssuedKey::parse(shown) else {
         return Ok(None);
     };
     let (known, id) = (app.service::<Known>()?, shown.id());
     let is_ours =
         |shop: Shop| shop.workspace == caller.shop.workspace && shop.platform == caller.shop.platform;
-    if let Some(found) = known.find(id).filter(|found| is_ours(found.row.shop)) {
-        return Ok(Some(found).filter(|found| secret::matches(app, &shown, &found.row.secret)));
+    if let Some(found) = known.find(id).filter(|found| is_ours(found.shop)) {
+        return Ok(Some(found).filter(|found| secret::matches(app, &shown, &found.secret)));
     }
     let (moment, shop) = (known.moment(), caller.shop);
     let found = app

@@ -107,7 +107,7 @@ both_databases! {
 
         let verdict = verify(app, &shop, &secret, json!({})).await;
         assert_eq!((&verdict["valid"], &verdict["code"]), (&json!(true), &json!("valid")));
-        for (told, of_key) in [("key", "id"), ("customer", "customer"), ("end_user", "end_user"),
+        for (told, of_key) in [("key", "id"), ("name", "name"), ("customer", "customer"), ("end_user", "end_user"),
             ("permissions", "permissions"), ("metadata", "metadata")] {
             assert_eq!(verdict[told], key[of_key], "{told}");
         }
@@ -594,7 +594,7 @@ async fn counters(app: &TestApp, shop: &TestShop) -> i64 {
 }
 
 /// Adds copies of a key without asking anybody.
-async fn fill(app: &TestApp, shop: &TestShop, key: &Value, keys: i64) {
+pub async fn fill(app: &TestApp, shop: &TestShop, key: &Value, keys: i64) {
     const INSERT: &str = "INSERT INTO customer_keys
         (workspace_id, platform_id, mode, customer_key_id, family_id, customer_id, name, prefix, hint, secret_hash, pepper_id,
          permissions, metadata, limits, rate_limits, enabled, created_by, created_at) VALUES";

@@ -1,7 +1,7 @@
 //! Tests of the crate `commerce`, a file a noun.
 
 mod api_keys;
-mod customer_keys;
+pub mod customer_keys;
 mod customers;
 mod entitlements;
 mod features;

@@ -74,7 +74,7 @@ impl World {
         let grants = format!("/v1/customers/{}/grants", shop.customer);
         let rule = json!({"name": "walk", "applies_to": "customer", "limit": 100, "per_secs": 1, "customer": "acme",
             "plan": "free", "feature": "calls"});
-        let issued = json!({"customer": shop.customer, "name": "laptop"});
+        let issued = json!({"customer": shop.customer, "name": "laptop", "credits": {"amount": 100}});
         let customer_key = create("/v1/keys", issued).await;
         let standing = json!({"customer": shop.customer, "feature": "calls", "granted": true, "limit": null, "reason": "walk"});
         let use_one = async |path: &str| {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use commerce::catalogue::{self, OPERATOR_WORKSPACE};
+use commerce::customer_keys::{self, MAX_KEYS};
 use serde_json::{Value, json};
 use storage::{Column, params};
 use types::Role;
@@ -13,6 +14,7 @@ use types::id::WorkspaceId;
 
 use super::operations::{examples, told};
 use crate::accounts::join;
+use crate::commerce::customer_keys::fill;
 use crate::harness::{Answer, Backend, Call, TestApp, World, in_shop, run};
 
 /// Has things of other ids under the keys of ours.
@@ -103,6 +105,12 @@ const WRITES: &[(&str, &str, &str, u16)] = &[
         "/v1/usage/consume",
         r#"{"customer": "acme", "feature": "calls", "end_user": "{their_end_user}"}"#,
         404,
+    ),
+    (
+        "PATCH",
+        "/v1/keys/{customer_key}",
+        r#"{"credits": {"amount": 9}}"#,
+        200,
     ),
     (
         "PATCH",
@@ -265,6 +273,9 @@ impl<'a> Ours<'a> {
             .send()
             .await
             .expect(200);
+        let shown = json!({"key": ours.names["customer_key_secret"]});
+        let verify = ours.signed(ours.app.post("/v1/keys/verify")).json(&shown);
+        verify.send().await.expect(200);
         let end_users = ours.named("/v1/customers/{customer}/end_users");
         let end_users = ours.signed(ours.app.get(&end_users)).send().await.expect(200);
         let end_user = end_users["data"][0]["id"].as_str().unwrap().to_owned();
@@ -279,6 +290,8 @@ impl<'a> Ours<'a> {
 
     /// Makes so much of what there can be only so much of that there would be too much with that of the twins.
     async fn fill(&self) {
+        let key = &json!({"id": self.names["customer_key"]});
+        fill(self.app, &self.world.shop, key, MAX_KEYS * 2 / 5).await;
         let grants = self.named("/v1/customers/{customer}/grants");
         let grant = json!({"feature": "calls", "amount": 1, "reason": "many"});
         for n in 1..34 {
@@ -386,6 +399,7 @@ fn workspaces_with_the_same_ids_stay_apart() {
             );
         }
         ours.work().await;
+        customer_keys::write_uses(&app.app).await.unwrap();
         for (table, rows) in rows_of_twins(app).await {
             assert_eq!(rows, before[&table], "{table}");
         }
