@@ -17,6 +17,7 @@ mod ingest;
 mod order;
 mod query;
 mod rebuild;
+mod source;
 mod store;
 mod top;
 mod upkeep;
@@ -44,13 +45,14 @@ pub use self::holds::{
 };
 pub(crate) use self::http::{IdempotencyHeader, REPLAYED, routes, take_header_key};
 pub use self::ingest::{CloudEvent, Ingested, MAX_EVENTS, ingest};
+pub use self::order::NewUsage;
 pub(crate) use self::order::{Also, check_call};
-pub use self::order::{EventSource, NewUsage};
 pub use self::query::{
     DimensionFilter, HistoryQuery, MAX_GROUPS, UsageGroup, UsagePoint, UsageQuery, UsageReport, history,
     query,
 };
 pub use self::rebuild::{Repair, rebuild_rollups};
+pub use self::source::EventSource;
 pub use self::top::{TopCustomer, top_customers};
 pub(crate) use self::upkeep::run as run_upkeep;
 pub use self::upkeep::{expire_holds, tidy};

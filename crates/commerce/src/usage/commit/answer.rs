@@ -8,7 +8,7 @@ use types::id::{CustomerId, UsageEventId};
 use types::{Error, ErrorCode, Timestamp};
 
 use super::super::{Correction, Hold, Settlement, Usage};
-use super::prepare::{Metered, ReadyUse};
+use super::ready::{Metered, ReadyUse};
 use crate::amount::Amount;
 
 /// The answer to an order.
@@ -126,10 +126,6 @@ impl Used {
             limited_by: Some(LimitedBy::Calls),
             ..Used::refused(ready.customer, None, decision)
         }
-    }
-
-    pub(crate) fn is_granted(&self) -> bool {
-        self.code == Code::Granted
     }
 }
 

@@ -12,9 +12,11 @@ use types::{Error, ErrorCode, Result, Timestamp};
 use super::super::order::Order;
 use super::super::store;
 use super::answer::Answer;
-use super::config::{self, Config, Memory, Purpose};
+use super::config::{self, Config, Purpose};
 use super::decide::{Decided, Writes, decide};
-use super::prepare::{Rules, Stage, Wanted, prepare};
+use super::memory::Memory;
+use super::prepare::{Rules, prepare};
+use super::ready::{Stage, Wanted};
 use super::rows::{Database, Rows};
 use crate::{Shop, customers, grants};
 

@@ -5,81 +5,25 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use ledger::Anchor;
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
 use types::id::{CustomerId, EndUserId, FeatureId, GrantId, HoldId, UsageEventId, WorkspaceId};
 use types::{Error, Mode, Result, Timestamp};
 
 use super::super::order::{Order, Settle, Use, Work};
 use super::super::store::{DimensionValue, Replay, StoredEvent, StoredHold};
+use super::memory::{Known, Memory};
 use super::rows::Rows;
 use crate::Shop;
 use crate::catalogue::{PLATFORM_ZERO, SHOP_ZERO};
 use crate::customers::store::Standing;
 use crate::customers::{CustomerRef, EndUserRef};
-use crate::entitlements::Holdings;
 use crate::features::Feature;
 use crate::gates::GateRow;
 
 /// The feature of platform zero that live calls on a workspace's own platforms use up.
 pub(in crate::usage) const CALLS: &str = "commerce.calls";
 
-/// Customers whose rights are remembered.
-const MAX_CUSTOMERS: u64 = 100_000;
-const MAX_FEATURES: u64 = 10_000;
-const MAX_VALUES: u64 = 100_000;
 /// The most values that one dimension of a feature can have.
 pub(in crate::usage) const MAX_DIMENSION_VALUES: i64 = 1_000;
-
-/// What a customer may use, as of one version of it.
-#[derive(Debug)]
-pub(in crate::usage) struct Known {
-    pub id: CustomerId,
-    version: i64,
-    pub is_archived: bool,
-    pub anchor: Anchor,
-    pub holdings: Holdings,
-    grants: HashMap<FeatureId, Vec<GrantId>>,
-}
-
-impl Known {
-    /// Grants that may pay for the feature now or later.
-    pub(in crate::usage) fn grants(&self, feature: FeatureId) -> Vec<GrantId> {
-        self.grants.get(&feature).cloned().unwrap_or_default()
-    }
-}
-
-/// What is remembered from batch to batch.
-pub(in crate::usage) struct Memory {
-    customers: Cache<(Shop, CustomerId), Arc<Known>>,
-    /// How a feature counts never changes, nor does its key.
-    features: Cache<(Shop, String), Arc<Feature>>,
-    features_by_id: Cache<(Shop, FeatureId), Arc<Feature>>,
-    /// Values that dimensions have had.
-    values: Cache<DimensionValue, ()>,
-}
-
-impl Default for Memory {
-    fn default() -> Self {
-        fn cache<K, V>(most: u64) -> Cache<K, V>
-        where
-            K: std::hash::Hash + Eq + Send + Sync + 'static,
-            V: Clone + Send + Sync + 'static,
-        {
-            Cache::builder()
-                .max_capacity(most)
-                .eviction_policy(EvictionPolicy::lru())
-                .build()
-        }
-        Memory {
-            customers: cache(MAX_CUSTOMERS),
-            features: cache(MAX_FEATURES),
-            features_by_id: cache(MAX_FEATURES),
-            values: cache(MAX_VALUES),
-        }
-    }
-}
 
 /// What was found for the orders of one batch. What is missing does not exist.
 #[derive(Default)]

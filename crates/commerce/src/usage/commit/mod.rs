@@ -6,7 +6,11 @@ mod answer;
 mod batch;
 mod config;
 mod decide;
+mod later;
+mod memory;
 mod prepare;
+mod prepare_use;
+mod ready;
 mod rows;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +25,8 @@ pub(super) use self::answer::{Answer, gate_refusal};
 pub(crate) use self::answer::{LimitedBy, Used, whole_secs};
 pub(super) use self::batch::{Desk, load_book};
 pub(super) use self::config::{Purpose, load};
-pub(super) use self::prepare::{Metered, Ready, ReadyUse, Rules, Stage, Wanted, prepare};
+pub(super) use self::prepare::{Rules, prepare};
+pub(super) use self::ready::{Metered, Ready, ReadyUse, Stage, Wanted};
 
 use self::rows::Database;
 use super::order::Order;
@@ -157,22 +162,7 @@ async fn serve(app: App, desk: Arc<Desk>, batch: Vec<Waiting>, turn: OwnedSemaph
         orders.extend(waiting.orders);
         drop(waiting.room);
     }
-    let answers = match desk.commit(&app, &orders).await {
-        Ok(answers) => answers,
-        // One order that cannot be decided must not take the others down with it.
-        Err(error) if !may_pass(&error) && orders.len() > 1 => {
-            tracing::warn!(
-                ?error,
-                calls = orders.len(),
-                "a batch of usage failed; its calls are tried one by one"
-            );
-            one_by_one(&app, &desk, &orders).await
-        }
-        Err(error) => {
-            tracing::warn!(?error, calls = orders.len(), "a batch of usage was not committed");
-            orders.iter().map(|_| Err(same(&error))).collect()
-        }
-    };
+    let answers = commit_in_parts(&app, &desk, &orders).await;
     drop(turn);
     let mut answers = answers.into_iter();
     for (count, caller) in callers {
@@ -181,11 +171,29 @@ async fn serve(app: App, desk: Arc<Desk>, batch: Vec<Waiting>, turn: OwnedSemaph
     }
 }
 
-async fn one_by_one(db: &impl Database, desk: &Desk, orders: &[Order]) -> Vec<Result<Answer>> {
+/// Commits orders together. One that cannot be decided must not take the others down with it, nor make each of them wait for a
+/// commit of its own: what fails together is tried in halves.
+async fn commit_in_parts(db: &impl Database, desk: &Desk, orders: &[Order]) -> Vec<Result<Answer>> {
     let mut answers = Vec::with_capacity(orders.len());
-    for order in orders {
-        let alone = desk.commit(db, std::slice::from_ref(order)).await;
-        answers.push(alone.and_then(|mut one| one.pop().unwrap_or_else(|| Err(lost()))));
+    let mut parts = vec![orders];
+    while let Some(part) = parts.pop() {
+        match desk.commit(db, part).await {
+            Ok(some) => answers.extend(some),
+            Err(error) if may_pass(&error) => {
+                tracing::warn!(?error, calls = part.len(), "a batch of usage was not committed");
+                answers.extend(part.iter().map(|_| Err(same(&error))));
+            }
+            Err(error) if part.len() == 1 => answers.push(Err(error)),
+            Err(error) => {
+                tracing::warn!(
+                    ?error,
+                    calls = part.len(),
+                    "a batch of usage failed; it is tried in halves"
+                );
+                let (first, second) = part.split_at(part.len() / 2);
+                parts.extend([second, first]);
+            }
+        }
     }
     answers
 }

@@ -18,7 +18,7 @@ use super::super::store::{self, DimensionValue, Replay, StoredEvent, StoredHold}
 use super::batch;
 use super::config::Purpose;
 use super::decide::Writes;
-use super::prepare::Wanted;
+use super::ready::Wanted;
 use super::system;
 use crate::customers::store::Standing;
 use crate::customers::{CustomerRef, EndUserRef, end_users};
