@@ -344,7 +344,7 @@ impl<'a> Ours<'a> {
             // Around a page's own part is the list of the person's workspaces.
             let text = answer.text();
             let own = text.find("<main").map_or(text.as_str(), |start| &text[start..]);
-            answers.insert((*path).to_owned(), own.to_owned());
+            answers.insert((*path).to_owned(), without_tickets(own));
         }
         answers
     }
@@ -380,6 +380,17 @@ impl<'a> Ours<'a> {
             assert!(!answer.contains(&format!("{prefix}_00")), "{what}: {answer}");
         }
     }
+}
+
+/// A page without what makes a form count once: it is new each time that the page is asked for.
+fn without_tickets(page: &str) -> String {
+    const BEFORE: &str = r#"name="once" value=""#;
+    let mut parts = page.split(BEFORE);
+    let mut rest = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        rest.push_str(part.split_once('"').map_or(part, |(_, after)| after));
+    }
+    rest
 }
 
 #[test]
