@@ -1,6 +1,7 @@
 //! Everything about one customer.
 
 use axum::extract::State;
+use commerce::customer_keys::CustomerKey;
 use commerce::customers::end_users::{self, EndUser};
 use commerce::customers::{self, Customer, Reference};
 use commerce::features::{self, Feature};
@@ -19,7 +20,7 @@ use ui::dialog::Dialog;
 use ui::{Badge, Button, Icon};
 
 use super::live::{self, Standing};
-use super::{grants, holds, label, parts};
+use super::{grants, holds, keys, label, parts};
 use crate::frame::{Shopkeeper, with_parameter};
 
 /// Rows of what is shown in short; the whole is elsewhere.
@@ -32,6 +33,8 @@ pub(super) struct Found {
     pub standing: Standing,
     pub grants: Vec<Grant>,
     pub holds: Vec<Hold>,
+    /// None for somebody who may not see them.
+    pub keys: Option<Vec<CustomerKey>>,
     pub overrides: Vec<Override>,
     pub events: Vec<UsageEvent>,
     pub end_users: Vec<EndUser>,
@@ -65,6 +68,7 @@ impl Found {
             standing: Standing::load(app, keeper, id).await?,
             grants: grants::some(app, keeper, id, SOME).await?,
             holds: holds::open(app, keeper, id, SOME).await?,
+            keys: keys::some(app, keeper, id, MAX_LIMIT).await?,
             overrides: overrides::list(app, caller, Some(&named), false, &all)
                 .await?
                 .data,
@@ -114,6 +118,9 @@ fn page(keeper: &Shopkeeper, found: &Found) -> Markup {
         (parts::overrides(keeper, found, may && !is_archived))
         (grants::card(keeper, customer.id, &found.grants, &found.features, found.now, may && !is_archived))
         (holds::card(keeper, &found.holds, &found.features, found.now, keeper.may(Permission::UsageConsume)))
+        @if let Some(all) = &found.keys {
+            (keys::card(keeper, customer.id, all, found.now, !is_archived && keeper.may(Permission::CustomerKeysManage)))
+        }
         div.grid {
             (parts::events(keeper, found))
             (parts::end_users(found))

@@ -77,7 +77,7 @@ pub(super) fn card(keeper: &Shopkeeper, id: CustomerId, standing: &Standing) -> 
 fn meters(keeper: &Shopkeeper, id: CustomerId, standing: &Standing) -> Markup {
     let here = keeper.href(&format!("/customers/{id}/live"));
     html! {
-        div.stack #live-meters hx-get=(here) hx-trigger=(RENEWS) hx-swap="outerMorph" {
+        div #live-meters hx-get=(here) hx-trigger=(RENEWS) hx-swap="outerMorph" {
             @if standing.entitlements.is_empty() {
                 p.muted { "The platform has no features in this mode." }
             }

@@ -5,6 +5,7 @@ mod edit;
 mod entitlement;
 mod grants;
 mod holds;
+mod keys;
 mod live;
 mod overrides;
 mod parts;
@@ -48,6 +49,7 @@ pub(crate) fn routes() -> Router<App> {
             get(overrides::fresh).post(overrides::create),
         )
         .route("/{customer}/overrides/{override}/remove", post(overrides::remove));
+    let customers = customers.merge(keys::routes());
     Router::new().nest("/w/{workspace}/p/{platform}/customers", customers)
 }
 

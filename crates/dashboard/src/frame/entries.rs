@@ -182,6 +182,27 @@ impl Draft {
     }
 }
 
+/// An error whose fields are called what the form calls them.
+pub fn renamed(error: Error, rename: impl Fn(&str) -> String) -> Error {
+    if error.fields().is_empty() {
+        return error;
+    }
+    error
+        .fields()
+        .iter()
+        .fold(Error::new(error.code(), error.detail()), |renamed, wrong| {
+            renamed.with_field(rename(&wrong.field), &wrong.message)
+        })
+}
+
+/// The form's name of a field that the API calls by its place in a list: of `limits[1].amount` the one at `positions[1]`, since a
+/// form's empty rows are not sent.
+pub fn placed(field: &str, list: &str, positions: &[usize]) -> Option<String> {
+    let (place, part) = field.strip_prefix(list)?.strip_prefix('[')?.split_once(']')?;
+    let index = positions.get(place.parse::<usize>().ok()?)?;
+    Some(format!("{list}[{index}]{part}"))
+}
+
 /// The buttons at the end of a form: do it, or go back.
 pub fn form_buttons(verb: &str, back: impl Into<String>) -> Markup {
     html! {
@@ -205,6 +226,25 @@ mod tests {
         assert_eq!(entries.all("scopes").collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!((entries.filled("empty"), entries.filled("missing")), (None, None));
         assert!(entries.ticked("empty") && !entries.ticked("missing"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_beside_the_row_it_came_from() {
+        let error = Error::invalid("limits[1].amount", "is too much").with_field("name", "is taken");
+        let positions = [0, 4];
+        let error = renamed(error, |field| {
+            placed(field, "limits", &positions).unwrap_or_else(|| field.to_owned())
+        });
+        let fields: Vec<&str> = error.fields().iter().map(|wrong| wrong.field.as_str()).collect();
+        assert_eq!(fields, ["limits[4].amount", "name"]);
+        for other in [
+            "limits[2].amount",
+            "limits",
+            "limits[x].amount",
+            "rate_limits[0].name",
+        ] {
+            assert_eq!(placed(other, "limits", &positions), None, "{other}");
+        }
     }
 
     #[test]

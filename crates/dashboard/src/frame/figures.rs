@@ -1,6 +1,7 @@
 //! Amounts and money as people read and enter them.
 
 use commerce::Amount;
+use commerce::features::PeriodForm;
 use types::money::Currency;
 use types::{Error, Money, Result};
 use ui::number;
@@ -61,6 +62,37 @@ pub fn amount_value(amount: &Amount) -> f64 {
     match amount {
         Amount::Integer(integer) => *integer as f64,
         Amount::Decimal(text) => text.parse().unwrap_or(0.0),
+    }
+}
+
+/// When a count starts again: `each month`.
+pub fn period_phrase(period: PeriodForm) -> &'static str {
+    match period {
+        PeriodForm::Hour => "each hour",
+        PeriodForm::Day => "each day",
+        PeriodForm::Week => "each week",
+        PeriodForm::Month => "each month",
+        PeriodForm::Year => "each year",
+        PeriodForm::Never => "in total",
+        PeriodForm::Rolling => "in a rolling window",
+    }
+}
+
+/// How long a rate's time is: `a minute`, `2 hours`.
+pub fn per_phrase(secs: u32) -> String {
+    const UNITS: [(u32, &str, &str); 4] = [
+        (86_400, "a day", "days"),
+        (3_600, "an hour", "hours"),
+        (60, "a minute", "minutes"),
+        (1, "a second", "seconds"),
+    ];
+    let unit = UNITS
+        .iter()
+        .find(|(length, _, _)| secs >= *length && secs % length == 0);
+    match unit {
+        Some((length, one, _)) if secs == *length => (*one).to_owned(),
+        Some((length, _, many)) => format!("{} {many}", number::thousands((secs / length).into())),
+        None => format!("{secs} seconds"),
     }
 }
 
@@ -159,6 +191,20 @@ mod tests {
     fn values_are_written_to_the_hundredth() {
         for (value, text) in [(0.0, "0"), (1234.0, "1,234"), (0.125, "0.13"), (2.5e15, "2500T")] {
             assert_eq!(value_text(value), text);
+        }
+    }
+
+    #[test]
+    fn times_are_told_in_the_largest_unit_that_fits() {
+        for (secs, text) in [
+            (1, "a second"),
+            (90, "90 seconds"),
+            (60, "a minute"),
+            (7_200, "2 hours"),
+            (86_400, "a day"),
+            (0, "0 seconds"),
+        ] {
+            assert_eq!(per_phrase(secs), text);
         }
     }
 

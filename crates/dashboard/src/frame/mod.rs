@@ -18,7 +18,7 @@ mod shop;
 
 pub(crate) use self::assets::routes as asset_routes;
 pub(crate) use self::browser_errors::{Reports as BrowserErrors, routes as browser_error_routes};
-pub use self::entries::{Draft, Entries, form_buttons};
+pub use self::entries::{Draft, Entries, form_buttons, placed, renamed};
 pub(crate) use self::fault::{layer as fault_layer, nowhere};
 pub use self::forms::{Posted, Visit};
 pub use self::listing::{page_at, pages, with_parameter};

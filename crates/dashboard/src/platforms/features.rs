@@ -1,7 +1,7 @@
 //! What a platform's plans speak of.
 
 use axum::extract::State;
-use commerce::features::{self, AggregationForm, Feature, FeatureKind, MeterForm, PeriodForm};
+use commerce::features::{self, AggregationForm, Feature, FeatureKind, MeterForm};
 use maud::{Markup, html};
 use runtime::App;
 use runtime::http::{Params, Problem};
@@ -9,6 +9,7 @@ use serde::Deserialize;
 use types::Permission;
 use ui::{Button, Card, Cell, Column, Empty, Icon, Row, Table};
 
+use crate::frame::figures::{per_phrase, period_phrase};
 use crate::frame::{Shopkeeper, page_at, pages};
 
 #[derive(Deserialize)]
@@ -79,17 +80,8 @@ pub(super) fn counts(feature: &Feature) -> String {
         AggregationForm::Last => "Latest amount",
         AggregationForm::Unique => "Distinct members",
     };
-    format!("{what}, {}", period_phrase(form.period))
-}
-
-pub(crate) fn period_phrase(period: PeriodForm) -> &'static str {
-    match period {
-        PeriodForm::Hour => "each hour",
-        PeriodForm::Day => "each day",
-        PeriodForm::Week => "each week",
-        PeriodForm::Month => "each month",
-        PeriodForm::Year => "each year",
-        PeriodForm::Never => "in total",
-        PeriodForm::Rolling => "in a rolling window",
+    match form.rolling_secs {
+        Some(secs) => format!("{what}, {} back", per_phrase(secs)),
+        None => format!("{what}, {}", period_phrase(form.period)),
     }
 }

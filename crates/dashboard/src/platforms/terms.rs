@@ -4,12 +4,12 @@ use commerce::Amount;
 use commerce::features::{Feature, FeatureKind};
 use commerce::plans::{EntitlementInput, Interval, OverageForm, PlanVersion, Price, Terms};
 use maud::{Markup, html};
-use types::{Error, ErrorCode, Result};
+use types::{Error, Result};
 use ui::Field;
 use ui::form::{Choice, columns, fieldset};
 
 use crate::frame::figures::{CURRENCIES, amount_entry, money_entry, read_money};
-use crate::frame::{Draft, Entries};
+use crate::frame::{Draft, Entries, placed, renamed};
 
 const INTERVALS: [(&str, &str, Interval); 3] = [
     ("month", "A month", Interval::Month),
@@ -113,30 +113,11 @@ pub(super) struct Listed(Vec<usize>);
 impl Listed {
     /// An error that names what is given by its position among what was ticked, with the positions of the form.
     pub(super) fn place(&self, error: Error) -> Error {
-        if !error.is(ErrorCode::ValidationFailed) {
-            return error;
-        }
-        error
-            .fields()
-            .iter()
-            .fold(Error::new(error.code(), error.detail()), |placed, wrong| {
-                placed.with_field(self.place_field(&wrong.field), &wrong.message)
-            })
-    }
-
-    fn place_field(&self, field: &str) -> String {
-        let parts = field
-            .strip_prefix("entitlements[")
-            .and_then(|rest| rest.split_once("]."));
-        let placed = parts.and_then(|(position, part)| {
-            let index = self.0.get(position.parse::<usize>().ok()?)?;
-            Some(name(*index, part))
-        });
-        let unplaced = match field {
-            "price.amount.amount_minor" => "price",
-            other => other,
-        };
-        placed.unwrap_or_else(|| unplaced.to_owned())
+        renamed(error, |field| match placed(field, "entitlements", &self.0) {
+            Some(placed) => placed,
+            None if field == "price.amount.amount_minor" => "price".to_owned(),
+            None => field.to_owned(),
+        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! One event: what it was, who paid for it, and taking it back.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::Response;
 use commerce::Amount;
@@ -8,7 +10,7 @@ use commerce::usage::{self, EventSource, NewCorrection, UsageEventDetail, UsageP
 use maud::{Markup, html};
 use runtime::App;
 use runtime::http::{Problem, Segments};
-use types::id::{PlatformId, RequestId, UsageEventId, WorkspaceId};
+use types::id::{PlatformId, UsageEventId, WorkspaceId};
 use types::{Permission, Result};
 use ui::code::copyable;
 use ui::{Button, Card, Cell, Column, Field, Form, Kv, Row, Table, time};
@@ -16,6 +18,9 @@ use ui::{Button, Card, Cell, Column, Field, Form, Kv, Row, Table, time};
 use super::{metered, names_of, source_badge};
 use crate::frame::figures::{amount_entry, amount_text};
 use crate::frame::{Draft, Posted, Shopkeeper, go_saying};
+
+/// An event that arrived so long after it happened was told afterwards.
+const LATE: Duration = Duration::from_secs(60);
 
 type Path = Segments<(WorkspaceId, PlatformId, UsageEventId)>;
 
@@ -123,9 +128,9 @@ fn about(keeper: &Shopkeeper, found: &Found) -> Kv {
         .row("Event id", copyable(&event.id.to_string()))
         .row("Feature", html! { code { (event.feature) } })
         .row("Happened", time::instant(event.occurred_at));
-    let about = match event.received_at == event.occurred_at {
-        true => about,
-        false => about.row("Arrived", time::instant(event.received_at)),
+    let about = match event.received_at.since(event.occurred_at) >= LATE {
+        true => about.row("Arrived", time::instant(event.received_at)),
+        false => about,
     };
     let about = match event.end_user {
         Some(end_user) => about.row("End user", copyable(&end_user.to_string())),
@@ -191,8 +196,10 @@ fn form(keeper: &Shopkeeper, found: &Found, left: &Amount, draft: &Draft) -> Car
         Some(unit) => amount.suffix(unit),
         None => amount,
     };
+    // What is left changes with every correction, and so this key.
+    let once = format!("{} with {} left", found.detail.event.id, amount_entry(left));
     let form = Form::post(path, keeper.csrf())
-        .hidden("once", RequestId::generate().to_string())
+        .hidden("once", once)
         .part(amount)
         .actions(Button::secondary("Take back"));
     Card::titled("Take back")

@@ -15,7 +15,7 @@ use types::{Error, Page, Result, Timestamp};
 use ui::form::Choice;
 use ui::{Button, Card, Cell, Column, Empty, Field, Form, Icon, Row, Table, time};
 
-use super::report::is_about_the_filter;
+use super::report::{is_about_the_filter, why_nothing};
 use super::{SOURCES, first_call, metered, names_of, source_badge};
 use crate::frame::figures::amount_text;
 use crate::frame::{Shopkeeper, page_at, pages, with_parameter};
@@ -104,7 +104,7 @@ pub(super) async fn list(
         with_parameter(&here, name, value)
     });
     let empty = match (&problem, query.is_filter()) {
-        (Some(error), _) => Empty::new(Icon::Filter, "Nothing was found", why(error)),
+        (Some(error), _) => Empty::new(Icon::Filter, "Nothing was found", why_nothing(error)),
         (None, true) => Empty::new(
             Icon::Filter,
             "No such events",
@@ -135,14 +135,6 @@ fn nothing() -> Page<UsageEvent> {
     Page {
         data: Vec::new(),
         next_cursor: None,
-    }
-}
-
-/// What is wrong with the filter, in a sentence.
-fn why(error: &Error) -> String {
-    match error.fields() {
-        [wrong, ..] => format!("The filter {:?}: {}.", wrong.field, wrong.message),
-        [] => error.detail().to_owned(),
     }
 }
 

@@ -53,6 +53,15 @@ pub(super) fn is_about_the_filter(error: &Error) -> bool {
     matches!(error.code(), ErrorCode::NotFound | ErrorCode::ValidationFailed)
 }
 
+/// What to say where a filter finds nobody or nothing.
+pub(super) fn why_nothing(error: &Error) -> String {
+    match (error.code(), error.fields()) {
+        (ErrorCode::NotFound, _) => "Nobody and nothing is called that in this mode.".to_owned(),
+        (_, [wrong, ..]) => format!("The filter {:?}: {}.", wrong.field, wrong.message),
+        (_, []) => error.detail().to_owned(),
+    }
+}
+
 /// How amounts of a feature come together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Together {

@@ -13,7 +13,7 @@ use ui::{Button, Card, Cell, Column, Empty, Icon, Row, Table, Tile, number};
 
 use super::asked::{Asked, BY_CUSTOMER, Span};
 use super::first_call;
-use super::report::{Report, Together};
+use super::report::{Report, Together, why_nothing};
 use crate::frame::figures::{amount_text, amount_value, value_text};
 use crate::frame::{Shopkeeper, with_parameter};
 
@@ -290,7 +290,7 @@ pub(super) fn nothing_found(
     error: &Error,
 ) -> Markup {
     let customer = Some(asked.customer.as_str()).filter(|text| !text.is_empty());
-    let empty = Empty::new(Icon::Filter, "Nothing was found", error.detail());
+    let empty = Empty::new(Icon::Filter, "Nothing was found", why_nothing(error));
     let content = html! {
         (toolbar(keeper, features, feature, asked, customer))
         (Card::new().flush(empty))

@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use http::header;
+use types::Role;
 
-use crate::harness::{Answer, Member, PASSWORD, TestApp};
+use crate::harness::{Answer, Member, PASSWORD, TestApp, TestShop};
 
 pub struct Browser<'a> {
     app: &'a TestApp,
@@ -33,6 +34,16 @@ impl<'a> Browser<'a> {
         let browser = Browser::new(app);
         browser.keep("__Host-session", &member.session);
         browser
+    }
+
+    /// The browser of somebody who may look at the shop, and change nothing.
+    pub async fn of_viewer(app: &'a TestApp, shop: &TestShop) -> Self {
+        let viewer = app.sign_up().await;
+        let caller = app.app.operator(app.issuer().tenant(shop.owner.workspace));
+        accounts::memberships::add(&app.app, &caller, viewer.user, Role::Viewer)
+            .await
+            .unwrap();
+        Browser::of(app, &viewer)
     }
 
     pub fn keep(&self, name: &str, value: &str) {
@@ -94,6 +105,14 @@ impl<'a> Browser<'a> {
         fields.push(("csrf_token", &token));
         let answer = self.ask("POST", action, &fields).await;
         self.follow(action, answer).await
+    }
+
+    /// What a form is answered that no page offers them.
+    pub async fn force(&self, action: &str, fields: &[(&str, &str)]) -> u16 {
+        let token = self.open("/account").await.hidden("csrf_token");
+        let token = token.expect("the form to sign out");
+        let fields = [fields, &[("csrf_token", token.as_str())]].concat();
+        self.ask("POST", action, &fields).await.status.as_u16()
     }
 
     async fn follow(&self, path: &str, mut answer: Answer) -> Page {

@@ -1,33 +1,15 @@
 //! A customer's page: where they stand, and what can be given, held and taken away.
 
 use serde_json::json;
-use types::Role;
 
 use super::Browser;
-use crate::harness::{Member, TestApp, TestShop};
+use crate::harness::TestShop;
 
 fn customer(shop: &TestShop) -> String {
     format!(
         "/w/{}/p/{}/customers/{}",
         shop.owner.workspace, shop.platform, shop.customer
     )
-}
-
-async fn viewer(app: &TestApp, shop: &TestShop) -> Member {
-    let viewer = app.sign_up().await;
-    let caller = app.app.operator(app.issuer().tenant(shop.owner.workspace));
-    accounts::memberships::add(&app.app, &caller, viewer.user, Role::Viewer)
-        .await
-        .unwrap();
-    viewer
-}
-
-/// What answers a form that its page does not offer to this browser.
-async fn forced(browser: &Browser<'_>, path: &str, fields: &[(&str, &str)]) -> u16 {
-    let token = browser.open("/account").await.hidden("csrf_token").unwrap();
-    let mut fields = fields.to_vec();
-    fields.push(("csrf_token", &token));
-    browser.ask("POST", path, &fields).await.status.as_u16()
 }
 
 both_databases! {
@@ -74,7 +56,7 @@ both_databases! {
         let void = format!("{}/grants/{}/void?mode=test", customer(&shop), made["id"].as_str().unwrap());
         let list = browser.open(&format!("{}/grants?mode=test", customer(&shop))).await.expect(200);
         list.shows("Active");
-        assert_eq!(forced(&browser, &void, &[("reason", "")]).await, 422);
+        assert_eq!(browser.force(&void, &[("reason", "")]).await, 422);
         let page = browser.send(&list, &void, &[("reason", "A mistake.")]).await.expect(200);
         page.shows("Grant voided.");
         page.hides("more from grants");
@@ -107,10 +89,10 @@ both_databases! {
         let of_other = customer(&shop).replace(&shop.customer.to_string(), &other.to_string());
         for end in &ends {
             let owner = Browser::of(app, &shop.owner);
-            assert_eq!(forced(&owner, &format!("{of_other}{end}"), &[("reason", "x")]).await, 404, "{end}");
+            assert_eq!(owner.force(&format!("{of_other}{end}"), &[("reason", "x")]).await, 404, "{end}");
             let theirs = Browser::of(app, &stranger.owner);
-            assert_eq!(forced(&theirs, &format!("{}{end}", customer(&stranger)), &[("reason", "x")]).await, 404, "{end}");
-            assert_eq!(forced(&theirs, &format!("{}{end}", customer(&shop)), &[("reason", "x")]).await, 404, "{end}");
+            assert_eq!(theirs.force(&format!("{}{end}", customer(&stranger)), &[("reason", "x")]).await, 404, "{end}");
+            assert_eq!(theirs.force(&format!("{}{end}", customer(&shop)), &[("reason", "x")]).await, 404, "{end}");
         }
         let standing = format!("/v1/customers/{}/entitlements/calls", shop.customer);
         let standing = shop.signs(app.get(&standing)).send().await.expect(200);
@@ -123,7 +105,7 @@ both_databases! {
         let grant = json!({"feature": "calls", "amount": 5, "reason": "Bought."});
         let grant = shop.signs(app.post(&grants)).json(&grant).send().await.expect(201)["id"].clone();
         let hold = shop.signs(app.post("/v1/usage/holds")).json(&shop.usage(1)).send().await.expect(201)["hold"]["id"].clone();
-        let browser = Browser::of(app, &viewer(app, &shop).await);
+        let browser = Browser::of_viewer(app, &shop).await;
         let page = browser.open(&format!("{}?mode=test", customer(&shop))).await.expect(200);
         page.shows("Bought.");
         page.shows("Open holds");
@@ -139,7 +121,7 @@ both_databases! {
         ] {
             let path = format!("{}{path}?mode=test", customer(&shop));
             let fields = [field, ("amount", "1"), ("reason", "x")];
-            assert_eq!(forced(&browser, &path, &fields).await, 403, "{path}");
+            assert_eq!(browser.force(&path, &fields).await, 403, "{path}");
         }
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod browser;
 mod browser_errors;
+mod customer_keys;
 mod customers;
 mod first_run;
 mod forms;

@@ -63,6 +63,7 @@ fn pages(owner: &Member, shop: &TestShop) -> Vec<String> {
         "/entitlements/calls",
         "/grants",
         "/grants/new",
+        "/keys/new",
     ] {
         pages.push(format!("{customer}{path}?mode=test"));
     }
