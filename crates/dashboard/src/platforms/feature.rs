@@ -73,6 +73,7 @@ fn page(keeper: &Shopkeeper, feature: &Feature, draft: &Draft) -> Markup {
         .row("Key", copyable(&feature.key))
         .row("Kind", kind_word(feature.kind))
         .row_opt("Counts", Some(counts(feature)).filter(|text| !text.is_empty()))
+        .row_opt("Dimensions", dimensions(feature))
         .row("Feature id", copyable(&feature.id.to_string()))
         .row("Created", time::date(feature.created_at));
     let name = Field::text("name", "Name").required().max_length(200);
@@ -98,4 +99,10 @@ fn page(keeper: &Shopkeeper, feature: &Feature, draft: &Draft) -> Markup {
         }
     };
     keeper.page(("Features", "/features"), &feature.name, header, content)
+}
+
+/// The names by which its usage is broken down; none for a feature that is not counted.
+fn dimensions(feature: &Feature) -> Option<Markup> {
+    let is_counted = !feature.dimensions.is_empty();
+    is_counted.then(|| html! { span.tags { @for name in &feature.dimensions { code.tag { (name) } } } })
 }

@@ -10,23 +10,31 @@ use types::{Error, Permission, Result};
 use ui::form::{Choice, columns, fieldset};
 use ui::{Card, Field, Form};
 
-use crate::frame::{Draft, Entries, Posted, Shopkeeper, form_buttons, go_saying};
+use crate::frame::{Draft, Entries, Posted, Shopkeeper, form_buttons, go_saying, renamed};
 
-const AGGREGATIONS: [(&str, &str, AggregationForm); 4] = [
+const AGGREGATIONS: [(&str, &str, AggregationForm); 5] = [
     ("sum", "Add the amounts", AggregationForm::Sum),
     ("count", "Count events", AggregationForm::Count),
     ("max", "Keep the largest amount", AggregationForm::Max),
     ("last", "Keep the latest amount", AggregationForm::Last),
+    ("unique", "Count distinct members", AggregationForm::Unique),
 ];
 
-const PERIODS: [(&str, &str, PeriodForm); 6] = [
+const PERIODS: [(&str, &str, PeriodForm); 7] = [
     ("month", "Each month", PeriodForm::Month),
     ("hour", "Each hour", PeriodForm::Hour),
     ("day", "Each day", PeriodForm::Day),
     ("week", "Each week", PeriodForm::Week),
     ("year", "Each year", PeriodForm::Year),
     ("never", "Never", PeriodForm::Never),
+    (
+        "rolling",
+        "Little by little, in a rolling window",
+        PeriodForm::Rolling,
+    ),
 ];
+
+const MINUTE_SECS: u32 = 60;
 
 const KINDS: [(&str, FeatureKind); 3] = [
     ("metered", FeatureKind::Metered),
@@ -47,7 +55,7 @@ pub(super) async fn submit(
         Ok(new) => features::create(&app, &keeper.caller, &new).await,
         Err(error) => Err(error),
     };
-    match created {
+    match created.map_err(as_fields) {
         Ok(_) => Ok(go_saying(&app, &keeper.href("/features"), "Feature created.")?),
         Err(error) => entries.again(error, |draft| page(&keeper, &draft)),
     }
@@ -65,7 +73,21 @@ fn input(entries: &Entries) -> Result<NewFeature> {
             FeatureKind::Metered => Some(meter(entries)?),
             _ => None,
         },
-        dimensions: Vec::new(),
+        dimensions: dimensions(entries),
+    })
+}
+
+/// Names with commas between them.
+fn dimensions(entries: &Entries) -> Vec<String> {
+    let names = entries.text("dimensions").split(',').map(str::trim);
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// An error with the names of the form's fields: its names of dimensions are all in one.
+fn as_fields(error: Error) -> Error {
+    renamed(error, |field| match field {
+        field if field.starts_with("dimensions") => "dimensions".to_owned(),
+        other => other.to_owned(),
     })
 }
 
@@ -73,17 +95,21 @@ fn meter(entries: &Entries) -> Result<MeterForm> {
     let aggregation = AGGREGATIONS.iter().find(|it| it.0 == entries.text("aggregation"));
     let period = PERIODS.iter().find(|it| it.0 == entries.text("period"));
     let scale = entries.parsed_if_filled("meter.scale", "must be a number from 0 to 9")?;
+    let whole = "must be a whole number";
+    let cap = entries.parsed_if_filled("meter.unique_cap", whole)?;
+    let minutes: Option<u32> =
+        entries.parsed_if_filled("meter.rolling_secs", "must be a whole number of minutes")?;
     Ok(MeterForm {
         aggregation: aggregation
             .ok_or_else(|| Error::invalid("aggregation", "choose how it counts"))?
             .2,
-        unique_cap: None,
+        unique_cap: cap,
         scale: scale.unwrap_or(0),
         period: period
             .ok_or_else(|| Error::invalid("period", "choose when it starts again"))?
             .2,
-        rolling_secs: None,
-        rolling_buckets: None,
+        rolling_secs: minutes.map(|minutes| minutes.saturating_mul(MINUTE_SECS)),
+        rolling_buckets: entries.parsed_if_filled("meter.rolling_buckets", whole)?,
     })
 }
 
@@ -93,30 +119,8 @@ fn page(keeper: &Shopkeeper, draft: &Draft) -> Markup {
         Choice::new("integer", "Number").help("How many may exist at once: seats, projects."),
         Choice::new("boolean", "On or off").help("In a plan or not: single sign-on."),
     ];
-    let choices = |all: &[(&str, &str)]| -> Vec<Choice> {
-        all.iter()
-            .map(|(value, label)| Choice::new(*value, *label))
-            .collect()
-    };
-    let aggregations: Vec<_> = AGGREGATIONS.iter().map(|it| (it.0, it.1)).collect();
-    let periods: Vec<_> = PERIODS.iter().map(|it| (it.0, it.1)).collect();
     let name = Field::text("name", "Name").required().max_length(200).autofocus();
     let key = Field::text("key", "Key").required().max_length(63).code();
-    let unit = Field::text("unit", "Unit")
-        .optional()
-        .max_length(40)
-        .placeholder("call");
-    let scale = Field::number("meter.scale", "Decimal places").min(0).max(9);
-    let counting = html! {
-        (columns(html! {
-            (draft.fill("aggregation", Field::select("aggregation", "Counts", choices(&aggregations))))
-            (draft.fill("period", Field::select("period", "Starts again", choices(&periods))))
-        }))
-        (columns(html! {
-            (draft.fill("unit", unit).help("What one of it is called."))
-            (scale.value(draft.value_or("meter.scale", "0")).errors(draft.errors()).help("0 for things that are counted."))
-        }))
-    };
     let form = Form::post(keeper.href("/features/new"), keeper.csrf())
         .part(columns(html! {
             (draft.fill("name", name).placeholder("API calls"))
@@ -130,7 +134,12 @@ fn page(keeper: &Shopkeeper, draft: &Draft) -> Markup {
         .part(fieldset(
             "How it counts",
             Some("For metered features. Fixed once the feature is made."),
-            counting,
+            counting_part(draft),
+        ))
+        .part(fieldset(
+            "Distinct members and rolling windows",
+            Some("Left empty for everything else."),
+            special_part(draft),
         ))
         .actions(form_buttons("Create feature", keeper.href("/features")));
     let header = keeper
@@ -138,4 +147,54 @@ fn page(keeper: &Shopkeeper, draft: &Draft) -> Markup {
         .description("Something that your plans give.");
     let card = Card::new().body(html! { (draft.alert()) (form) });
     keeper.page(("Features", "/features"), "New feature", header, card)
+}
+
+fn counting_part(draft: &Draft) -> Markup {
+    let aggregations = AGGREGATIONS.map(|(value, label, _)| Choice::new(value, label));
+    let periods = PERIODS.map(|(value, label, _)| Choice::new(value, label));
+    let unit = Field::text("unit", "Unit")
+        .optional()
+        .max_length(40)
+        .placeholder("call");
+    let scale = Field::number("meter.scale", "Decimal places").min(0).max(9);
+    let dimensions = Field::text("dimensions", "Dimensions")
+        .optional()
+        .code()
+        .placeholder("model, region");
+    html! {
+        (columns(html! {
+            (draft.fill("aggregation", Field::select("aggregation", "Counts", aggregations.to_vec())))
+            (draft.fill("period", Field::select("period", "Starts again", periods.to_vec())))
+        }))
+        (columns(html! {
+            (draft.fill("unit", unit).help("What one of it is called."))
+            (scale.value(draft.value_or("meter.scale", "0")).errors(draft.errors()).help("0 for things that are counted."))
+        }))
+        (draft.fill("dimensions", dimensions)
+            .help("What your calls say of each use, to break it down by: at most 8 names with commas between them."))
+    }
+}
+
+/// What only some ways of counting ask for.
+fn special_part(draft: &Draft) -> Markup {
+    let cap = Field::number("meter.unique_cap", "Most members")
+        .optional()
+        .min(1)
+        .max(1_000_000);
+    let window = Field::number("meter.rolling_secs", "Window")
+        .optional()
+        .min(1)
+        .suffix("minutes");
+    let buckets = Field::number("meter.rolling_buckets", "Kept in")
+        .optional()
+        .min(1)
+        .max(120)
+        .suffix("parts");
+    html! {
+        (columns(html! {
+            (draft.fill("meter.unique_cap", cap).help("For distinct members. Empty: 100,000."))
+            (draft.fill("meter.rolling_secs", window).help("For a rolling window: how far it looks back."))
+            (draft.fill("meter.rolling_buckets", buckets).help("How finely. Empty: 60."))
+        }))
+    }
 }

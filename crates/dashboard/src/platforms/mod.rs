@@ -1,4 +1,4 @@
-//! Platforms, and the views of one: overview, features, plans, settings. Its customers, usage and keys are folders of
+//! Platforms, and the views of one: overview, features, plans, settings and rate limits. Its customers, usage and keys are folders of
 //! their own.
 
 mod feature;
@@ -7,6 +7,7 @@ mod features;
 mod overview;
 mod plan;
 mod plans;
+mod rate_limits;
 mod settings;
 pub(crate) mod starter;
 mod terms;
@@ -43,7 +44,19 @@ pub(crate) fn routes() -> Router<App> {
         .route("/plans/{plan}/default", post(plan::make_default))
         .route("/plans/{plan}/archive", post(plan::archive))
         .route("/settings", get(settings::show).post(settings::rename))
-        .route("/settings/archive", post(settings::archive));
+        .route("/settings/archive", post(settings::archive))
+        .route(
+            "/settings/rate-limits/new",
+            get(rate_limits::fresh).post(rate_limits::create),
+        )
+        .route(
+            "/settings/rate-limits/{rate_limit}",
+            get(rate_limits::show).post(rate_limits::save),
+        )
+        .route(
+            "/settings/rate-limits/{rate_limit}/remove",
+            post(rate_limits::remove),
+        );
     Router::new()
         .route("/w/{workspace}/platforms", get(list))
         .route("/w/{workspace}/platforms/new", get(fresh).post(create))

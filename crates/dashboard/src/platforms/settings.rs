@@ -1,4 +1,4 @@
-//! A platform's name, its ids, and its end.
+//! A platform's name, its ids, how fast calls may come, and its end.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -12,10 +12,13 @@ use ui::code::copyable;
 use ui::dialog::Dialog;
 use ui::{Button, Card, Field, Form, Icon, Kv, time};
 
+use super::rate_limits;
 use crate::frame::{Draft, Posted, Shopkeeper, go_saying};
 
-pub(super) async fn show(keeper: Shopkeeper) -> Markup {
-    page(&keeper, &Draft::of([("name", keeper.platform.name.as_str())]))
+pub(super) async fn show(State(app): State<App>, keeper: Shopkeeper) -> Result<Markup, Problem> {
+    let rules = rate_limits::card(&app, &keeper).await?;
+    let draft = Draft::of([("name", keeper.platform.name.as_str())]);
+    Ok(page(&keeper, &rules, &draft))
 }
 
 pub(super) async fn rename(
@@ -25,7 +28,10 @@ pub(super) async fn rename(
     let (caller, id) = (&keeper.member.caller, keeper.platform.id);
     match platforms::update(&app, caller, id, Some(entries.text("name"))).await {
         Ok(_) => Ok(go_saying(&app, &keeper.href("/settings"), "Name saved.")?),
-        Err(error) => entries.again(error, |draft| page(&keeper, &draft)),
+        Err(error) => {
+            let rules = rate_limits::card(&app, &keeper).await?;
+            entries.again(error, |draft| page(&keeper, &rules, &draft))
+        }
     }
 }
 
@@ -41,7 +47,7 @@ pub(super) async fn archive(
     )?)
 }
 
-fn page(keeper: &Shopkeeper, draft: &Draft) -> Markup {
+fn page(keeper: &Shopkeeper, rules: &Card, draft: &Draft) -> Markup {
     let may = keeper.may(Permission::PlatformsManage);
     let platform = &keeper.platform;
     let name = draft.fill(
@@ -66,6 +72,7 @@ fn page(keeper: &Shopkeeper, draft: &Draft) -> Markup {
     };
     let content = html! {
         (Card::titled("General").body(html! { div.stack { (draft.alert()) (form) (about) } }))
+        (rules)
         @if may && platform.id != PLATFORM_ZERO {
             (Card::titled("Archive")
                 .actions(Button::danger_quiet("Archive platform").icon(Icon::Archive).opens("archive"))
@@ -83,5 +90,10 @@ fn page(keeper: &Shopkeeper, draft: &Draft) -> Markup {
             ))
         }
     };
-    keeper.view("/settings", "How this platform is called.", html! {}, content)
+    keeper.view(
+        "/settings",
+        "What this platform is called, and how fast calls may come.",
+        html! {},
+        content,
+    )
 }

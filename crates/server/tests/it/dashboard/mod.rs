@@ -8,6 +8,7 @@ mod customers;
 mod first_run;
 mod forms;
 mod pages;
+mod settings;
 mod usage;
 
 pub use self::browser::{Browser, Page};

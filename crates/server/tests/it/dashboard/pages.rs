@@ -40,6 +40,7 @@ fn pages(owner: &Member, shop: &TestShop) -> Vec<String> {
             "/usage/events",
             "/keys",
             "/settings",
+            "/settings/rate-limits/new",
         ] {
             pages.push(format!("{platform}{path}?mode={mode}"));
         }

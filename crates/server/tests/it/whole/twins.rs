@@ -55,6 +55,8 @@ const READS: &[&str] = &[
     "/w/{workspace}/p/{platform}/usage?mode=test&feature=calls&span=24h",
     "/w/{workspace}/p/{platform}/usage/events?mode=test&feature=calls",
     "/w/{workspace}/p/{platform}/usage/events/{event}?mode=test",
+    "/w/{workspace}/p/{platform}/settings?mode=test",
+    "/w/{workspace}/p/{platform}/settings/rate-limits/{rate_limit}?mode=test",
     "/w/{workspace}/p/{platform}/customers?mode=test",
     "/w/{workspace}/p/{platform}/customers/{customer}?mode=test",
     "/w/{workspace}/p/{platform}/customers/{customer}/live?mode=test",
