@@ -38,10 +38,25 @@ const PAGES = [
   { name: "customer", path: (at) => at.customer },
   { name: "customer-edit", path: (at) => at.customer.replace("?", "/edit?") },
   { name: "entitlement", path: (at) => at.customer.replace("?", "/entitlements/calls?") },
+  { name: "entitlement-grants", path: (at) => at.customer.replace("?", "/entitlements/tokens?") },
   { name: "override-new", path: (at) => at.customer.replace("?", "/overrides/new?") },
+  { name: "grants", path: (at) => at.customer.replace("?", "/grants?") },
+  { name: "grant-new", path: (at) => at.customer.replace("?", "/grants/new?") },
+  { name: "customer-key", path: (at) => at.customerKey },
+  { name: "customer-key-new", path: (at) => at.customer.replace("?", "/keys/new?") },
+  { name: "customer-key-edit", path: (at) => at.customerKey.replace("?", "/edit?") },
   { name: "usage", path: (at) => `${at.platform}/usage?${at.mode}` },
+  { name: "usage-by-model", path: (at) => `${at.platform}/usage?${at.mode}&feature=tokens&by=model&span=24h` },
+  { name: "usage-of-one", path: (at) => `${at.platform}/usage?${at.mode}&feature=tokens&customer=acme&filter=model:small&span=12m` },
+  { name: "usage-unused", path: (at) => `${at.platform}/usage?mode=live` },
+  { name: "usage-nobody", path: (at) => `${at.platform}/usage?${at.mode}&customer=nobody` },
+  { name: "events", path: (at) => `${at.platform}/usage/events?${at.mode}` },
+  { name: "events-none", path: (at) => `${at.platform}/usage/events?${at.mode}&source=backfill` },
+  { name: "event", path: (at) => at.event },
   { name: "platform-keys", path: (at) => `${at.platform}/keys?${at.mode}` },
   { name: "platform-settings", path: (at) => `${at.platform}/settings?${at.mode}` },
+  { name: "rate-limit-new", path: (at) => `${at.platform}/settings/rate-limits/new?${at.mode}` },
+  { name: "rate-limit", path: (at) => at.rateLimit },
   { name: "keys", path: (at) => `${at.workspace}/keys` },
   { name: "key-new", path: (at) => `${at.workspace}/keys/new` },
   { name: "key", path: (at) => at.key },
@@ -122,6 +137,37 @@ for (const visit of VISITS) {
   });
 }
 
+test("meters tell what is used while somebody looks, and keep the focus", async () => {
+  const context = await browser.newContext({ ...DESKTOP, baseURL: base });
+  context.setDefaultTimeout(ANSWER_LIMIT_MS);
+  try {
+    await signIn(context);
+    const page = await context.newPage();
+    await page.goto(at.customer);
+    const asked = [];
+    page.on("request", (request) => request.url().includes("/live?") && asked.push(request.url()));
+    const look = (hidden) =>
+      page.evaluate(async (hidden) => {
+        Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
+        document.dispatchEvent(new Event("visibilitychange"));
+        await new Promise(requestAnimationFrame);
+      }, hidden);
+    const meter = page.locator("#live-meters .quota", { hasText: "API calls" });
+    const why = meter.locator("a");
+    await why.focus();
+    await look(true);
+    assert.deepEqual(asked, [], "a page that nobody sees asks for nothing");
+    const before = Number(await meter.locator("strong").innerText());
+    await at.call("/v1/usage/consume", { customer: "acme", feature: "calls" });
+    await look(false);
+    await meter.locator("strong", { hasText: String(before + 1) }).waitFor();
+    assert.ok(asked.length > 0);
+    assert.ok(await why.evaluate((link) => link === document.activeElement), "the focus stays where it was");
+  } finally {
+    await context.close();
+  }
+});
+
 test("a script's error is told once, without what was entered", async () => {
   const context = await browser.newContext({ ...DESKTOP, baseURL: base });
   context.setDefaultTimeout(ANSWER_LIMIT_MS);
@@ -187,12 +233,12 @@ async function firstRun(context) {
   await page.click("button:has-text('Create key')");
   const command = await page.locator("pre code").innerText();
   const secret = command.match(/sk_test_\w+/)[0];
-  const answer = await fetch(new URL("/v1/usage/consume", base), {
-    method: "POST",
-    headers: { authorization: `Bearer ${secret}`, "content-type": "application/json" },
-    body: JSON.stringify({ customer: "acme", feature: "calls" }),
-  });
-  assert.equal(answer.status, 200, await answer.text());
+  const call = async (path, body) => {
+    const headers = { authorization: `Bearer ${secret}`, "content-type": "application/json" };
+    const answer = await fetch(new URL(path, base), { method: "POST", headers, body: JSON.stringify(body) });
+    assert.ok(answer.ok, await answer.text());
+  };
+  await call("/v1/usage/consume", { customer: "acme", feature: "calls" });
   // The page notices by itself.
   await page.waitForSelector("text=Your first call has arrived");
 
@@ -204,18 +250,72 @@ async function firstRun(context) {
   await page.goto(`${workspace}/platforms`);
   const named = page.locator("table a", { hasText: "Weather API" });
   const platform = new URL(await named.getAttribute("href"), base).pathname;
+  const customer = await first(`${platform}/customers?${mode}`);
+  await sellTokens(page, `${platform}/features/new?${mode}`, customer, call);
   const made = {
+    call,
     mode,
     workspace,
     platform,
     feature: await first(`${platform}/features?${mode}`),
     plan: await first(`${platform}/plans?${mode}`),
-    customer: await first(`${platform}/customers?${mode}`),
+    customer,
+    customerKey: await issueKey(page, customer),
+    event: await first(`${platform}/usage/events?${mode}&feature=tokens`),
+    rateLimit: await limitRate(page, `${platform}/settings`, mode),
     key: await first(`${workspace}/keys`),
     member: await first(`${workspace}/members`),
   };
   await page.close();
   return made;
+}
+
+/** A second feature, broken down by model, with a history, a grant and a hold, so that pages have something to show. */
+async function sellTokens(page, newFeature, customer, call) {
+  const at = (path) => customer.replace("?", `${path}?`);
+  await fillIn(page, newFeature, { name: "Tokens", key: "tokens", unit: "token", dimensions: "model, region" }, "Create feature");
+  await fillIn(page, at("/overrides/new"), { feature: "tokens", limit: "250000", reason: "As agreed." }, "Put in force");
+  await fillIn(page, at("/grants/new"), { feature: "tokens", amount: "100000", reason: "Bought in November.", expires_at: "2099-12-31" }, "Give grant");
+  const models = { small: [9000, 12000, 4200], large: [48000, 61000], "vision-preview-2026": [3100], "embed & rank": [700, 900] };
+  for (const [model, amounts] of Object.entries(models)) {
+    for (const amount of amounts) {
+      await call("/v1/usage/consume", { customer: "acme", end_user: "ada", feature: "tokens", amount, dimensions: { model, region: "eu" } });
+    }
+  }
+  await call("/v1/usage/consume", { customer: "acme", feature: "tokens", amount: 500 });
+  await call("/v1/usage/holds", { customer: "acme", feature: "tokens", amount: 40000, lasts_secs: 604800 });
+}
+
+/** Gives the customer a key; tells where its page is. */
+async function issueKey(page, customer) {
+  const wanted = {
+    name: "Production", permissions: "documents.read\ndocuments.write", "rate_limits[0].limit": "600", "rate_limits[0].burst": "60",
+    "credits.amount": "10000", "credits.refill.period": "month", "limits[0].amount": "3",
+  };
+  await fillIn(page, customer.replace("?", "/keys/new?"), wanted, "Issue key");
+  await page.waitForSelector("text=It is shown this once");
+  await page.screenshot({ path: join(screenshots, "customer-key-made-desktop-light.png"), fullPage: true });
+  await page.click("text=I have passed it on");
+  return page.locator("table a", { hasText: "Production" }).getAttribute("href");
+}
+
+async function limitRate(page, settings, mode) {
+  const wanted = { name: "Rendering", limit: "120", burst: "20", feature: "calls", route: "POST /render" };
+  await fillIn(page, `${settings}/rate-limits/new?${mode}`, wanted, "Make rate limit");
+  return page.locator("table a", { hasText: "Rendering" }).getAttribute("href");
+}
+
+/** Fills in a page's form by the names of its fields, and sends it. */
+async function fillIn(page, path, fields, verb) {
+  await page.goto(path);
+  for (const [name, value] of Object.entries(fields)) {
+    const field = page.locator(`main [name="${name}"]`);
+    const isSelect = await field.evaluate((element) => element instanceof HTMLSelectElement);
+    if (isSelect) await field.selectOption(value);
+    else await field.fill(value);
+  }
+  await Promise.all([page.waitForResponse((response) => response.request().method() === "POST"), page.click(`main button:has-text("${verb}")`)]);
+  await page.waitForLoadState();
 }
 
 /** Opens one page, takes its picture, and fails with everything that is wrong with it. */
