@@ -113,11 +113,10 @@ impl Desk {
 
 /// The rate limits of every shop in the batch.
 async fn rules(db: &impl Database, orders: &[Order]) -> Result<Rules> {
+    let shops: BTreeSet<Shop> = orders.iter().map(|order| order.shop).collect();
     let mut rules = Rules::new();
-    for order in orders {
-        if !rules.contains_key(&order.shop) {
-            rules.insert(order.shop, db.rate_limits(order.shop).await?);
-        }
+    for shop in shops {
+        rules.insert(shop, db.rate_limits(shop).await?);
     }
     Ok(rules)
 }

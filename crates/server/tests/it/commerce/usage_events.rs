@@ -67,8 +67,8 @@ both_databases! {
             let page = shop.signs(app.get(&format!("/v1/usage/events?{query}"))).send().await.expect(200);
             page["data"].as_array().unwrap().iter().map(|event| event["id"].clone()).collect()
         };
-        assert_eq!(ids(&format!("from={between}")).await, [second.clone()]);
-        assert_eq!(ids(&format!("to={between}")).await, [first.clone()]);
+        assert_eq!(ids(&format!("from={between}")).await, std::slice::from_ref(&second));
+        assert_eq!(ids(&format!("to={between}")).await, std::slice::from_ref(&first));
         assert_eq!(ids(&format!("from={between}&to={between}")).await, Vec::<Value>::new());
         let at = get(app, &shop, &second).await["occurred_at"].as_str().unwrap().to_owned();
         assert_eq!(ids(&format!("from={at}")).await, [second], "the instant itself is in it");
