@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::BenchArgs;
 use super::machine::Conditions;
-use super::report::{Goal, goals, median};
+use super::report::{Bound, Goal, goals, median};
 use crate::process;
 use crate::servers::folder;
 use crate::workspace::Workspace;
@@ -27,10 +27,10 @@ pub fn measure(workspace: &Workspace, args: &BenchArgs) -> Result<String> {
     let handler = check_secs_after_changing(workspace, HANDLER)?;
     let deepest = check_secs_after_changing(workspace, DEEPEST)?;
     let cold = cold_build_secs(workspace)?;
-    let goal = |what, measured, at_most| Goal {
-        what,
+    let goal = |what: &str, measured, at_most| Goal {
+        what: what.to_owned(),
         measured,
-        at_most,
+        bound: Bound::AtMost(at_most),
         unit: "s",
     };
     let table = goals(&[

@@ -1,5 +1,5 @@
--- The load of `cargo xtask bench`: consume calls, the customers in turn. Arguments: the API key, the number of
--- customers, and the milliseconds that each connection pauses between two calls (0: none).
+-- The load of `cargo xtask bench`: consume calls of customers at random. Arguments: the API key, the number of customers,
+-- and the milliseconds that each connection pauses between two calls (0: none).
 
 local threads = 0
 
@@ -11,16 +11,23 @@ end
 function init(args)
    local key, customers, pause = args[1], tonumber(args[2]), tonumber(args[3])
    local headers = { ["Authorization"] = "Bearer " .. key, ["Content-Type"] = "application/json" }
-   local requests = {}
-   for n = 1, customers do
+   math.randomseed(place)
+
+   -- Each request is made when it is first needed: making all of them first would delay this thread and not the other.
+   local heads, requests = {}, {}
+   local function make(n)
       local body = string.format('{"customer":"customer-%d","feature":"calls"}', n)
-      requests[n] = wrk.format("POST", nil, headers, body)
+      local head = heads[#body]
+      if not head then
+         head = wrk.format("POST", nil, headers, body):sub(1, -1 - #body)
+         heads[#body] = head
+      end
+      requests[n] = head .. body
+      return requests[n]
    end
-   -- Threads start at different customers.
-   local turn = place * math.floor(customers / 2)
    request = function()
-      turn = turn % customers + 1
-      return requests[turn]
+      local n = math.random(customers)
+      return requests[n] or make(n)
    end
    if pause > 0 then
       -- Between half and one and a half of it, so that the connections do not march in step.

@@ -1,61 +1,39 @@
 //! The figures of the house: one table for what the machine can do, one for consume, one for the goals.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 
-use super::consume::{self, Database, Programs};
 use super::machine::Conditions;
-use super::report::{Goal, Table, goals};
+use super::programs::Programs;
+use super::report::{Bound, Goal, goals};
+use super::stand::Database;
+use super::tables::{Calls, Yardsticks};
 use super::wrk::Wrk;
-use super::{BenchArgs, start};
-use crate::process;
+use super::{BenchArgs, consume, start};
 use crate::workspace::Workspace;
 
 pub fn measure(workspace: &Workspace, args: &BenchArgs) -> Result<String> {
     let wrk = Wrk::find_or_install()?;
-    let [plinth, bare, one_commit] = build(workspace)?;
+    let programs = Programs::build(workspace, args)?;
+    let plinth = &programs.plinth;
     let patience = Duration::from_secs(args.patience);
     let conditions = Conditions::prepare(workspace, "cargo xtask bench house", patience)?;
 
     println!("starts, memory, first call");
-    let starts = start::starts(&plinth)?;
-    let idle = start::idle_megabytes(&plinth)?;
-    let first_call = start::first_call_secs(&plinth)?;
-    let (built, stripped) = start::program_megabytes(&plinth)?;
-    let programs = Programs {
-        plinth: &plinth,
-        bare: &bare,
-        one_commit: &one_commit,
-    };
-    let consumed = [Database::Sqlite, Database::Postgres]
+    let starts = start::starts(plinth)?;
+    let idle = start::idle_megabytes(plinth)?;
+    let first_call = start::first_call_secs(plinth)?;
+    let (built, stripped) = start::program_megabytes(plinth)?;
+    let consumed = Database::ALL
         .into_iter()
         .map(|database| consume::measure(&programs, &wrk, database, args))
         .collect::<Result<Vec<_>>>()?;
 
-    let mut yardsticks = Table::new(&[
-        "in turns with",
-        "what the machine can do",
-        "a second",
-        "p50",
-        "p99",
-        "failed",
-    ]);
-    let mut calls = Table::new(&[
-        "database",
-        "load",
-        "calls a second",
-        "× bare",
-        "× one commit a call",
-        "p50",
-        "p99",
-        "failed",
-    ]);
+    let (mut yardsticks, mut calls) = (Yardsticks::new(), Calls::new());
     let mut summary = String::new();
     for consumed in &consumed {
-        consumed.yardsticks(&mut yardsticks);
-        consumed.rows(&mut calls);
+        consumed.rows(&mut yardsticks, &mut calls);
         summary.push_str(&consumed.summary());
     }
     let reached = goals(&[
@@ -93,25 +71,11 @@ pub fn measure(workspace: &Workspace, args: &BenchArgs) -> Result<String> {
     ))
 }
 
-fn goal(what: &'static str, measured: f64, at_most: f64, unit: &'static str) -> Goal {
+fn goal(what: &str, measured: f64, at_most: f64, unit: &'static str) -> Goal {
     Goal {
-        what,
+        what: what.to_owned(),
         measured,
-        at_most,
+        bound: Bound::AtMost(at_most),
         unit,
     }
-}
-
-/// The release program and the two yardsticks. Built by one command, because two would build most dependencies twice.
-fn build(workspace: &Workspace) -> Result<[PathBuf; 3]> {
-    let mut command = workspace.cargo();
-    command.args(["build", "--release", "--package", "server", "--bin", "plinth"]);
-    command.args(["--example", "bare", "--example", "one_commit"]);
-    process::run(&command)?;
-    let release = workspace.target.join("release");
-    Ok([
-        release.join("plinth"),
-        release.join("examples/bare"),
-        release.join("examples/one_commit"),
-    ])
 }

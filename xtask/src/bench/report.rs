@@ -118,31 +118,66 @@ impl Table {
     }
 }
 
-/// A figure that has a goal it must not exceed.
+/// A figure that has a goal.
 pub struct Goal {
-    pub what: &'static str,
+    pub what: String,
     pub measured: f64,
-    pub at_most: f64,
+    pub bound: Bound,
     pub unit: &'static str,
+}
+
+/// Where a figure shall be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+    Between(f64, f64),
+}
+
+impl Bound {
+    fn holds(self, measured: f64) -> bool {
+        match self {
+            Self::AtMost(most) => measured <= most,
+            Self::AtLeast(least) => measured >= least,
+            Self::Between(least, most) => (least..=most).contains(&measured),
+        }
+    }
+
+    fn shown(self, unit: &str) -> String {
+        match self {
+            Self::AtMost(most) => format!("≤ {}", with_unit(most, unit)),
+            Self::AtLeast(least) => format!("≥ {}", with_unit(least, unit)),
+            Self::Between(least, most) => format!("{} to {}", figure(least), with_unit(most, unit)),
+        }
+    }
+}
+
+fn with_unit(value: f64, unit: &str) -> String {
+    format!("{} {unit}", figure(value))
+}
+
+/// Three figures of a fraction, and all of a whole number.
+fn figure(value: f64) -> String {
+    match value.abs() {
+        ..10.0 if value.fract() != 0.0 => format!("{value:.2}"),
+        ..100.0 if value.fract() != 0.0 => format!("{value:.1}"),
+        _ => grouped(value),
+    }
 }
 
 /// The goals, and which of them are reached.
 pub fn goals(goals: &[Goal]) -> Table {
     let mut table = Table::new(&["figure", "measured", "goal", "reached"]);
     for goal in goals {
-        let shown = |value: f64| {
-            let digits = usize::from(value < 100.0 && value.fract() != 0.0);
-            format!("{value:.digits$} {}", goal.unit)
-        };
-        let reached = if goal.measured <= goal.at_most {
+        let reached = if goal.bound.holds(goal.measured) {
             "yes"
         } else {
             "**no**"
         };
         table.row(&[
-            goal.what,
-            &shown(goal.measured),
-            &format!("≤ {}", shown(goal.at_most)),
+            goal.what.as_str(),
+            &with_unit(goal.measured, goal.unit),
+            &goal.bound.shown(goal.unit),
             reached,
         ]);
     }
@@ -178,6 +213,32 @@ mod tests {
         assert_eq!(grouped(0.4), "0");
         assert_eq!(grouped(999.0), "999");
         assert_eq!(grouped(1_234_567.0), "1,234,567");
+    }
+
+    #[test]
+    fn a_goal_is_reached_at_its_bound_and_on_the_right_side_of_it() {
+        let goal = |measured, bound| Goal {
+            what: "it".to_owned(),
+            measured,
+            bound,
+            unit: "×",
+        };
+        let table = goals(&[
+            goal(10.0, Bound::AtMost(10.0)),
+            goal(0.254, Bound::AtLeast(0.3)),
+            goal(123_456.7, Bound::AtLeast(100_000.0)),
+            goal(1.25, Bound::Between(0.8, 1.2)),
+        ]);
+        let rows: Vec<&str> = table.text().lines().skip(2).collect();
+        assert_eq!(
+            rows,
+            [
+                "| it | 10 × | ≤ 10 × | yes |",
+                "| it | 0.25 × | ≥ 0.30 × | **no** |",
+                "| it | 123,457 × | ≥ 100,000 × | yes |",
+                "| it | 1.25 × | 0.80 to 1.20 × | **no** |",
+            ]
+        );
     }
 
     #[test]

@@ -26,13 +26,41 @@ const WARM_UP_SECS: u64 = 2;
 const TOLERATED: f64 = 0.01;
 
 /// A way of calling.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     pub connections: u32,
-    /// Called in turn.
+    /// Called at random.
     pub customers: u32,
     /// What each connection waits, on average, between an answer and the next call.
     pub pause_millis: u32,
+}
+
+impl Load {
+    pub const MANY: Self = Self {
+        connections: 64,
+        customers: 1_000,
+        pause_millis: 0,
+    };
+    pub const HOT: Self = Self {
+        customers: 1,
+        ..Self::MANY
+    };
+    pub const LONE: Self = Self {
+        connections: 1,
+        ..Self::MANY
+    };
+
+    /// [`Self::MANY`], each connection pausing for so long that together they call half as often.
+    pub fn at_half_of(full: &Rate) -> Self {
+        let between_calls_millis = 1e3 * f64::from(Self::MANY.connections) / (full.per_sec / 2.0);
+        // Under half the load an answer comes sooner; about half of what it takes under all of it.
+        let answer_millis = full.p50_micros / 2e3;
+        let pause = (between_calls_millis - answer_millis).max(1.0);
+        Self {
+            pause_millis: pause.round() as u32,
+            ..Self::MANY
+        }
+    }
 }
 
 /// The program, and the script that it runs.
@@ -106,6 +134,18 @@ mod tests {
             (rate.per_sec, rate.p50_micros, rate.p99_micros),
             (2_000.0, 380.0, 3_200.0)
         );
+    }
+
+    #[test]
+    fn at_half_of_the_load_a_connection_pauses_for_what_is_left_of_twice_the_time() {
+        let full = Rate {
+            per_sec: 6_400.0,
+            p50_micros: 8_000.0,
+            p99_micros: 0.0,
+            failed: 0.0,
+        };
+        // Of 20 ms between two calls of a connection, an answer takes 4.
+        assert_eq!(Load::at_half_of(&full).pause_millis, 16);
     }
 
     #[test]

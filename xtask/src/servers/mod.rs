@@ -18,11 +18,20 @@ use tempfile::TempDir;
 
 use crate::process::{self, Guarded, Keeping};
 
+/// Whether what a server has confirmed is on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// No: nobody will ever start this server again, so it need not survive a power cut.
+    None,
+    /// Before it confirms.
+    Full,
+}
+
 /// How often somebody else may take the port between our finding it free and the server's listening on it.
 const TRIES: u32 = 3;
 /// The time between two questions whether a server is ready.
 const POLL: Duration = Duration::from_millis(25);
-/// The longest that one question may take.
+/// The longest that one question may usually take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
 /// A server process, its directory and its log.
@@ -119,8 +128,13 @@ fn random_password() -> Result<String> {
 
 /// Sends `request` and reads the answer until the server closes the connection, or until `enough` bytes are there.
 pub fn ask(address: SocketAddr, request: &str, enough: usize) -> Option<String> {
-    let mut stream = TcpStream::connect_timeout(&address, ANSWER_LIMIT).ok()?;
-    stream.set_read_timeout(Some(ANSWER_LIMIT)).ok()?;
+    ask_within(ANSWER_LIMIT, address, request, enough)
+}
+
+/// [`ask`], where an answer may take longer than usual.
+pub fn ask_within(limit: Duration, address: SocketAddr, request: &str, enough: usize) -> Option<String> {
+    let mut stream = TcpStream::connect_timeout(&address, limit).ok()?;
+    stream.set_read_timeout(Some(limit)).ok()?;
     stream.write_all(request.as_bytes()).ok()?;
     let mut answer = Vec::new();
     let mut buffer = [0; 1024];

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-use super::{Instance, folder, on_free_port, random_password};
+use super::{Durability, Instance, folder, on_free_port, random_password};
 use crate::guard::Stop;
 use crate::packages::{self, Need};
 use crate::process::{self, Keeping, User};
@@ -27,18 +27,12 @@ const SERVER: Need = Need {
     elsewhere: "Fedora: postgresql-server; macOS with Homebrew: postgresql@17",
 };
 
-/// Whether a committed transaction is on the disk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// No: nobody will ever start this cluster again, so it need not survive a power cut.
-    None,
-    /// As PostgreSQL comes.
-    Full,
-}
-
 /// A running cluster; it stops, and its files vanish, when the value is dropped.
 pub struct Postgres {
     url: String,
+    programs: PathBuf,
+    port: u16,
+    password: String,
     _instance: Instance,
 }
 
@@ -53,6 +47,18 @@ impl Postgres {
     /// roles.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// A client program that came with the server, set up to reach the database in the role of [`Self::url`].
+    pub fn client(&self, program: &str) -> Command {
+        let mut client = Command::new(self.programs.join(program));
+        client
+            .env("PGHOST", Ipv4Addr::LOCALHOST.to_string())
+            .env("PGPORT", self.port.to_string())
+            .env("PGUSER", ROLE)
+            .env("PGPASSWORD", &self.password)
+            .env("PGDATABASE", ROLE);
+        client
     }
 
     fn start_on(port: u16, programs: &Path, durability: Durability) -> Result<Self> {
@@ -86,6 +92,9 @@ impl Postgres {
         instance.wait_until("PostgreSQL", START_LIMIT, || process::output(&probe).ok())?;
         Ok(Self {
             url: format!("postgres://{ROLE}:{password}@127.0.0.1:{port}/{ROLE}"),
+            programs: programs.to_path_buf(),
+            port,
+            password,
             _instance: instance,
         })
     }

@@ -4,7 +4,8 @@ use anyhow::Result;
 
 use super::TestArgs;
 use crate::process;
-use crate::servers::postgres::{Durability, Postgres};
+use crate::servers::Durability;
+use crate::servers::postgres::Postgres;
 use crate::servers::redis::Redis;
 use crate::workspace::Workspace;
 
@@ -15,7 +16,10 @@ pub fn run(workspace: &Workspace, args: &TestArgs) -> Result<()> {
         cargo.arg("--workspace");
     }
     cargo.args(&args.cargo_test);
-    let (postgres, redis) = (Postgres::start(Durability::None)?, Redis::start()?);
+    let (postgres, redis) = (
+        Postgres::start(Durability::None)?,
+        Redis::start(Durability::None)?,
+    );
     cargo
         .env("PLINTH_TEST_POSTGRES_URL", postgres.url())
         .env("PLINTH_TEST_REDIS_URL", redis.url());
