@@ -206,3 +206,71 @@ fn ratios(database: Database) -> Vec<(&'static str, Slice, Slice, Bound)> {
     ]);
     ratios
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::ledger::cloud_events::Told;
+    use crate::bench::ledger::dashboards::Pace;
+    use crate::bench::ledger::rounds::Rates;
+    use crate::bench::report::Rate;
+
+    /// Everything runs at 1,000 a second but the bare handler, at twice that.
+    fn measured(database: Database) -> Measured {
+        let mut rates = Rates::default();
+        for slice in Slice::ALL
+            .into_iter()
+            .filter(|slice| slice.belongs_to(database, 1))
+        {
+            let rate = Rate {
+                per_sec: if slice == Slice::Bare { 2_000.0 } else { 1_000.0 },
+                p50_micros: if slice == Slice::Lone { 2_500.0 } else { 1_000.0 },
+                p99_micros: 9_000.0,
+                failed: 0.0,
+            };
+            rates.add(slice, rate);
+        }
+        Measured {
+            database,
+            rates,
+            told: Told::default(),
+            pace: Pace {
+                writes_per_sec: 2.0,
+                pages_per_sec: 3.0,
+                failed: 0.0,
+            },
+            grown_megabytes: 50.0,
+            stored: [100_000, 1_000_000],
+        }
+    }
+
+    #[test]
+    fn every_goal_is_told_for_each_database_that_it_is_about() {
+        let report = report(&Database::ALL.map(measured)).unwrap();
+        let verdicts = |database: &str, verdict: &str| {
+            let start = format!("| {database}: ");
+            let end = format!("| {verdict} |");
+            report
+                .lines()
+                .filter(|line| line.starts_with(&start) && line.ends_with(&end))
+                .count()
+        };
+        assert_eq!([verdicts("SQLite", "yes"), verdicts("SQLite", "**no**")], [4, 5]);
+        assert_eq!(
+            [verdicts("PostgreSQL", "yes"), verdicts("PostgreSQL", "**no**")],
+            [4, 3]
+        );
+        assert!(report.contains("| SQLite: durable consume ÷ bare handler | 0.50 × | ≥ 0.30 × | yes |"));
+        assert!(
+            report.contains("| SQLite: a lone call, beyond an fdatasync (p50) | 1.50 ms | ≤ 1 ms | **no** |")
+        );
+        assert!(report.contains("50 MB larger, 500 MB for a million"));
+    }
+
+    #[test]
+    fn a_thing_that_was_not_measured_is_an_error_and_not_a_gap() {
+        let mut incomplete = measured(Database::Sqlite);
+        incomplete.rates = Rates::default();
+        assert!(report(&[incomplete]).is_err());
+    }
+}

@@ -46,7 +46,7 @@ pub enum Slice {
 }
 
 impl Slice {
-    const ALL: [Self; 14] = [
+    pub const ALL: [Self; 14] = [
         Self::Fsync,
         Self::Bare,
         Self::Many,
@@ -64,7 +64,7 @@ impl Slice {
     ];
 
     /// Whether it is measured on this database, in this round. What settles little is measured once.
-    fn belongs_to(self, database: Database, round: u32) -> bool {
+    pub fn belongs_to(self, database: Database, round: u32) -> bool {
         match self {
             Self::Lone => round == 1,
             Self::Redis => database == Database::Sqlite,
@@ -78,7 +78,7 @@ impl Slice {
 pub struct Rates(BTreeMap<Slice, Vec<Rate>>);
 
 impl Rates {
-    fn add(&mut self, slice: Slice, rate: Rate) {
+    pub fn add(&mut self, slice: Slice, rate: Rate) {
         self.0.entry(slice).or_default().push(rate);
     }
 
