@@ -64,6 +64,11 @@ impl Desk {
             Err(error) if answers.is_empty() => Err(error),
             Err(error) => match was_committed(db, batch).await {
                 Ok(true) => Ok(answers),
+                // Now it never will be.
+                Ok(false) if error.is(ErrorCode::OutcomeUnknown) => Err(Error::unavailable(
+                    "The database broke off. Nothing was counted; try again in a moment.",
+                )
+                .with_source(error)),
                 Ok(false) => Err(error),
                 Err(_) => Err(Error::new(
                     ErrorCode::OutcomeUnknown,

@@ -1,6 +1,6 @@
 //! What happens to units later: holds that are settled or given back, events that are corrected. Pure.
 
-use ledger::{Allocation, CorrectError, CounterView, HoldError, SubjectKind};
+use ledger::{Allocation, Base, CorrectError, CounterView, HoldError, SubjectKind};
 use runtime::audit::NewEntry;
 use serde_json::json;
 use types::id::UsageEventId;
@@ -18,7 +18,13 @@ use crate::features::Feature;
 impl Batch<'_> {
     pub(super) fn settle(&mut self, order: &Order, ready: &ReadySettle) -> Result<Result<Answer>> {
         let stored = &ready.stored;
-        let settlement = match ledger::settle(&mut self.overlay, &ready.settle, order.at) {
+        let mut settle = ready.settle.clone();
+        if ready.is_of_all {
+            // Another settlement of this very batch may have charged more.
+            let hold = self.overlay.hold(settle.hold).map_err(Error::internal)?;
+            settle.total = hold.amount.max(hold.settled);
+        }
+        let settlement = match ledger::settle(&mut self.overlay, &settle, order.at) {
             Ok(settlement) => settlement,
             Err(error @ (HoldError::NotLoaded(_) | HoldError::ChargeMissing(_))) => {
                 return Err(Error::internal(error));
@@ -106,6 +112,9 @@ impl Batch<'_> {
         {
             for (part, left) in correction.parts.iter_mut().zip(left) {
                 part.left = left.units.clone();
+            }
+            if ready.wanted.amount.is_none() {
+                correction.amount = left.first().map_or(0, |part| part.units.total());
             }
         }
         let corrected = match ledger::correct(&mut self.overlay, &correction, order.at) {
@@ -211,6 +220,7 @@ fn correct_error(error: &CorrectError, feature: &Feature) -> Error {
                 format!("only {left} of the event are left to take back"),
             )
         }
+        CorrectError::NotPositive => nothing_left(),
         CorrectError::NotAdditive(_) => Error::new(
             ErrorCode::Conflict,
             format!(
@@ -220,6 +230,11 @@ fn correct_error(error: &CorrectError, feature: &Feature) -> Error {
         ),
         _ => Error::invalid("amount", error.to_string()),
     }
+}
+
+/// Everything that the event counted was taken back before.
+pub(super) fn nothing_left() -> Error {
+    Error::new(ErrorCode::Conflict, "Nothing of this event is left to take back.")
 }
 
 /// As a sentence of its own.

@@ -11,6 +11,7 @@ use super::super::order::{Correct, Order, Settle, Work};
 use super::super::store::{ChargedPart, Replay, StoredHold};
 use super::answer::Answer;
 use super::config::Config;
+use super::later::nothing_left;
 use super::prepare_use::{prepare_use, subject};
 use super::ready::{Ready, ReadyCorrection, ReadySettle, Stage};
 use crate::Shop;
@@ -92,6 +93,7 @@ fn prepare_settle(order: &Order, wanted: &Settle, config: &Config) -> Result<Rea
             close: wanted.close,
             charges,
         },
+        is_of_all: wanted.total.is_none(),
         feature,
         own,
         stored,
@@ -117,10 +119,7 @@ fn prepare_correction(order: &Order, wanted: &Correct, config: &Config) -> Resul
         None => left,
     };
     if amount <= 0 {
-        return Err(Error::new(
-            ErrorCode::Conflict,
-            "Nothing of this event is left to take back.",
-        ));
+        return Err(nothing_left());
     }
     let customer = config.customer(order.shop, &CustomerRef::Id(stored.customer))?;
     let period = period_of(meter.period, &customer.anchor, stored.occurred_at);

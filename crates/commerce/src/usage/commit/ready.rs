@@ -62,6 +62,8 @@ pub(in crate::usage) struct ReadySettle {
     pub stored: StoredHold,
     pub feature: Arc<Feature>,
     pub settle: ledger::Settle,
+    /// Whether all that is held is meant, however much that is by then.
+    pub is_of_all: bool,
     /// Where among the hold's parts the counter of the customer is.
     pub own: Option<usize>,
 }
