@@ -107,6 +107,24 @@ impl Holdings {
             .collect())
     }
 
+    /// What a customer with one plan, which gives this, may use.
+    #[cfg(test)]
+    pub(crate) fn of_one_plan(gives: HashMap<FeatureId, Limit>) -> Holdings {
+        let plan = PlanSource {
+            subscription: SubscriptionId::generate(),
+            plan: PlanId::generate(),
+            plan_key: "plan".to_owned(),
+            version: 1,
+            group: PlanGroupId::generate(),
+            group_key: "plans".to_owned(),
+            limit: None,
+        };
+        Holdings {
+            overrides: HashMap::new(),
+            plans: vec![(plan, gives)],
+        }
+    }
+
     /// The limit that [`Holdings::resolve`] finds.
     pub(crate) fn limit(&self, feature: FeatureId, now: Timestamp) -> Option<&Limit> {
         let standing = self.overrides.get(&feature);

@@ -18,6 +18,8 @@ mod order;
 mod query;
 mod rebuild;
 mod source;
+#[cfg(test)]
+mod simulation;
 mod store;
 mod top;
 mod upkeep;

@@ -27,8 +27,14 @@ pub(super) use self::batch::{Desk, load_book};
 pub(super) use self::config::{Purpose, load};
 pub(super) use self::prepare::{Rules, prepare};
 pub(super) use self::ready::{Metered, Ready, ReadyUse, Stage, Wanted};
+pub(super) use self::rows::Database;
+#[cfg(test)]
+pub(super) use self::{
+    config::{CALLS, is_gated},
+    decide::Writes,
+    rows::Rows,
+};
 
-use self::rows::Database;
 use super::order::Order;
 
 /// Orders that may wait; more are told to try again.
@@ -173,7 +179,11 @@ async fn serve(app: App, desk: Arc<Desk>, batch: Vec<Waiting>, turn: OwnedSemaph
 
 /// Commits orders together. One that cannot be decided must not take the others down with it, nor make each of them wait for a
 /// commit of its own: what fails together is tried in halves.
-async fn commit_in_parts(db: &impl Database, desk: &Desk, orders: &[Order]) -> Vec<Result<Answer>> {
+pub(super) async fn commit_in_parts(
+    db: &impl Database,
+    desk: &Desk,
+    orders: &[Order],
+) -> Vec<Result<Answer>> {
     let mut answers = Vec::with_capacity(orders.len());
     let mut parts = vec![orders];
     while let Some(part) = parts.pop() {
