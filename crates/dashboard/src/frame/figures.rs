@@ -88,7 +88,7 @@ pub fn per_phrase(secs: u32) -> String {
     ];
     let unit = UNITS
         .iter()
-        .find(|(length, _, _)| secs >= *length && secs % length == 0);
+        .find(|(length, _, _)| secs >= *length && secs.is_multiple_of(*length));
     match unit {
         Some((length, one, _)) if secs == *length => (*one).to_owned(),
         Some((length, _, many)) => format!("{} {many}", number::thousands((secs / length).into())),
