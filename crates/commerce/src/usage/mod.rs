@@ -17,9 +17,9 @@ mod ingest;
 mod order;
 mod query;
 mod rebuild;
-mod source;
 #[cfg(test)]
 mod simulation;
+mod source;
 mod store;
 mod top;
 mod upkeep;
