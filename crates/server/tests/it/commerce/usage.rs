@@ -125,6 +125,22 @@ both_databases! {
         assert_eq!(consume(app, &shop, 1).await.expect(200)["used"], 1);
     }
 
+    async fn another_plan_in_the_middle_of_a_period_keeps_what_was_used(app: TestApp) {
+        let shop = app.open_shop().await;
+        let before = consume(app, &shop, 5).await.expect(200);
+        consume(app, &shop, 1).await.refused(429, "quota_exceeded");
+        subscribe(app, &shop, "paid").await;
+        let larger = consume(app, &shop, 10).await.expect(200);
+        assert_eq!((&larger["used"], &larger["limit"]), (&json!(15), &json!(500)));
+        assert_eq!(larger["reset_at"], before["reset_at"], "the period is the same");
+        // Back to less than was used: nothing more until it starts again.
+        subscribe(app, &shop, "free").await;
+        let refusal = consume(app, &shop, 1).await.refused(429, "quota_exceeded");
+        assert_eq!((&refusal["used"], &refusal["limit"], &refusal["remaining"]), (&json!(15), &json!(5), &json!(0)));
+        app.advance(Duration::from_secs(32 * 86_400));
+        assert_eq!(consume(app, &shop, 5).await.expect(200)["remaining"], 0);
+    }
+
     async fn end_users_are_counted_apart_within_their_customer(app: TestApp) {
         let shop = app.open_shop().await;
         for person in ["ada", "grace", "ada"] {
