@@ -34,6 +34,8 @@ pub(crate) struct Asked {
     pub(crate) amount: i64,
     pub(crate) member: u128,
     pub(crate) intent: Intent,
+    /// When it happens.
+    pub(crate) at: Timestamp,
 }
 
 /// What is to become of the units.
@@ -87,7 +89,7 @@ impl Charge {
             },
         };
         let placed = if units > 0 {
-            place(units, &state, &self.limit_here(), &self.grants(draft)?, now)
+            place(units, &state, &self.limit_here(), &self.grants(draft)?, asked.at)
         } else {
             Placed {
                 units: Allocation::plan(units),
@@ -99,7 +101,7 @@ impl Charge {
         }
         let allocation = placed.units;
         let fits = match asked.intent {
-            Intent::Spend | Intent::Record => state.charge(&self.meter, &allocation, now, now),
+            Intent::Spend | Intent::Record => state.charge(&self.meter, &allocation, asked.at, now),
             Intent::Reserve => state.reserve(&allocation),
         };
         if !fits {

@@ -50,7 +50,7 @@ pub enum DecideError {
 /// Decides one request on top of the overlay. Granted: the overlay has the changes. Denied: it has none. Decisions of
 /// one overlay see each other in the order in which they were made.
 pub fn decide(overlay: &mut Overlay<'_>, request: &Request, now: Timestamp) -> Result<Decision, DecideError> {
-    let (decision, changes) = evaluate(&*overlay, request, Intent::Spend, now)?;
+    let (decision, changes) = evaluate(&*overlay, request, Intent::Spend, now, now)?;
     if decision.is_granted() {
         overlay.merge(changes);
     }
@@ -76,7 +76,7 @@ pub fn reserve(
     {
         return Err(DecideError::NotAdditive(charge.key));
     }
-    let (decision, changes) = evaluate(&*overlay, request, Intent::Reserve, now)?;
+    let (decision, changes) = evaluate(&*overlay, request, Intent::Reserve, now, now)?;
     if decision.is_granted() {
         overlay.merge(changes);
         let held = request.charges.iter().zip(&decision.allocations);
@@ -99,10 +99,16 @@ pub fn reserve(
     Ok(decision)
 }
 
-/// Charges a use that has happened already, whatever the limits: an imported or reported event. Units that nobody had
-/// room for are recorded as overrun. Refused only by what cannot be counted at all, and by rate limits if it names any.
-pub fn record(overlay: &mut Overlay<'_>, request: &Request, now: Timestamp) -> Result<Decision, DecideError> {
-    let (decision, changes) = evaluate(&*overlay, request, Intent::Record, now)?;
+/// Charges a use that has happened already, at the instant `at`, whatever the limits: an imported or reported event. Grants
+/// pay that were effective then; a rolling window counts it if it reaches back that far. Units that nobody had room for are
+/// recorded as overrun. Refused only by what cannot be counted at all, and by rate limits if it names any.
+pub fn record(
+    overlay: &mut Overlay<'_>,
+    request: &Request,
+    at: Timestamp,
+    now: Timestamp,
+) -> Result<Decision, DecideError> {
+    let (decision, changes) = evaluate(&*overlay, request, Intent::Record, at, now)?;
     if decision.is_granted() {
         overlay.merge(changes);
     }
@@ -112,7 +118,7 @@ pub fn record(overlay: &mut Overlay<'_>, request: &Request, now: Timestamp) -> R
 /// What [`decide`] would say, changing nothing. Warnings are left out: they belong to the request that really crosses
 /// the threshold.
 pub fn check(base: &dyn Base, request: &Request, now: Timestamp) -> Result<Decision, DecideError> {
-    let (decision, _) = evaluate(base, request, Intent::Spend, now)?;
+    let (decision, _) = evaluate(base, request, Intent::Spend, now, now)?;
     Ok(Decision {
         warnings: Vec::new(),
         ..decision
@@ -131,6 +137,7 @@ fn evaluate(
     base: &dyn Base,
     request: &Request,
     intent: Intent,
+    at: Timestamp,
     now: Timestamp,
 ) -> Result<(Decision, Changes), DecideError> {
     if request.amount <= 0 || request.rates.iter().any(|rate| rate.cost <= 0) {
@@ -140,6 +147,7 @@ fn evaluate(
         amount: request.amount,
         member: request.member,
         intent,
+        at,
     };
     let mut draft = Overlay::begin(base);
     let mut decision = Decision::refused(Code::Granted, now);

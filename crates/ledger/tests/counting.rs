@@ -214,21 +214,44 @@ fn a_record_of_what_has_happened_is_never_refused_for_a_limit() {
     let charges = [customer(limit(5, Overage::Soft { cap: 2 }, &[]))];
     let book = empty_book(&charges);
     let mut overlay = Overlay::begin(&book);
-    let recorded = record(&mut overlay, &consume(10, &charges), now()).unwrap();
+    let recorded = record(&mut overlay, &consume(10, &charges), now(), now()).unwrap();
     assert!(recorded.is_granted());
     let state = overlay.counter(&charges[0].key).unwrap();
     assert_eq!((state.used, state.overrun), (10, 3), "three had no room");
 }
 
 #[test]
+fn what_is_told_late_counts_in_a_rolling_window_as_of_when_it_happened() {
+    let charges = [rolling(60, 6, Limit::deny_above(20))];
+    let book = empty_book(&charges);
+    let mut overlay = Overlay::begin(&book);
+    let before = |secs| now() - Duration::from_secs(secs);
+    decide(&mut overlay, &consume(1, &charges), now()).unwrap();
+    let late = record(&mut overlay, &consume(3, &charges), before(30), now()).unwrap();
+    assert_eq!(late.counters[0].used, 4);
+    let too_late = record(&mut overlay, &consume(5, &charges), before(600), now()).unwrap();
+    assert_eq!(
+        too_late.counters[0].used, 4,
+        "the window does not reach back that far"
+    );
+    let mut back = correction(3, &charges[0], &late.allocations[0]);
+    back.charged_at = before(30);
+    assert_eq!(correct(&mut overlay, &back, now()).unwrap().counters[0].used, 1);
+    let mut nothing = correction(5, &charges[0], &too_late.allocations[0]);
+    nothing.charged_at = before(600);
+    assert_eq!(
+        correct(&mut overlay, &nothing, now()).unwrap().counters[0].used,
+        1
+    );
+}
+
+#[test]
 fn overrun_leaves_a_rolling_window_with_its_units() {
-    let mut charge = counting(Aggregation::Sum, Limit::deny_above(2));
-    charge.meter.period = PeriodKind::Rolling(Window::new(60, 6).unwrap());
-    let charges = [charge];
+    let charges = [rolling(60, 6, Limit::deny_above(2))];
     let book = empty_book(&charges);
     let mut overlay = Overlay::begin(&book);
     let after = |secs| now() + Duration::from_secs(secs);
-    record(&mut overlay, &consume(5, &charges), now()).unwrap();
+    record(&mut overlay, &consume(5, &charges), now(), now()).unwrap();
     let request = consume(2, &charges);
     reserve(&mut overlay, &request, hold_id(1), after(150), after(120)).unwrap();
     let state = overlay.counter(&charges[0].key).unwrap();

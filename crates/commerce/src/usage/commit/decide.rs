@@ -140,7 +140,7 @@ impl Batch<'_> {
         let hold = HoldId::generate();
         let decision = match ready.verb {
             Verb::Spend => ledger::decide(&mut draft, &ready.request, order.at),
-            Verb::Record(_) => ledger::record(&mut draft, &ready.request, order.at),
+            Verb::Record(_) => ledger::record(&mut draft, &ready.request, order.at, self.now),
             Verb::Reserve(lasts) => {
                 ledger::reserve(&mut draft, &ready.request, hold, order.at + lasts, order.at)
             }

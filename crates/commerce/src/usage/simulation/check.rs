@@ -154,6 +154,8 @@ struct Sums {
     held: i64,
     from_grants: i64,
     overage: i64,
+    /// What was used before anything was given back.
+    charged: i64,
 }
 
 fn counter_key(shop: Shop, kind: SubjectKind, id: Uuid, feature: FeatureId, start: Timestamp) -> CounterKey {
@@ -191,6 +193,7 @@ fn expected(tables: &Tables) -> BTreeMap<CounterKey, Sums> {
             let key = counter_key(event.shop, part.kind, part.id, feature, part.period_start);
             let sum = sums.entry(key).or_default();
             sum.used += sign * part.units.total();
+            sum.charged += if sign > 0 { part.units.total() } else { 0 };
             sum.from_grants += sign * part.units.from_grants();
             sum.overage += sign * part.units.overage;
         }
@@ -234,10 +237,11 @@ fn counters(tables: &Tables) -> Checked {
             held: state.held,
             from_grants: state.from_grants,
             overage: state.overage,
+            charged: wanted.charged,
         };
         let meter = world::feature_by_id(key.feature).and_then(|feature| feature.meter);
-        if meter.is_some_and(|meter| meter.window().is_some()) && found.used <= wanted.used {
-            // What has left the window is not counted any more.
+        if meter.is_some_and(|meter| meter.window().is_some()) && found.used <= wanted.charged {
+            // What has left the window is not counted any more, and cannot be given back.
             found.used = wanted.used;
         }
         ensure(found == wanted, Invariant::SumsAgree, || {

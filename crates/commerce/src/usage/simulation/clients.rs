@@ -18,6 +18,9 @@ use crate::customers::{EndUserRef, Reference};
 use crate::usage::commit::Answer;
 use crate::usage::order::{Correct, NewUsage, Order, Settle, Told, Use, Verb, Work};
 
+/// What is to be done, and when it happened, if that is told.
+type Wanted = (Work, Option<Timestamp>);
+
 /// Something that somebody wants done once.
 pub(super) struct Call {
     pub shop: Shop,
@@ -76,27 +79,17 @@ impl Clients {
     /// Somebody wants something; its place among the calls.
     pub(super) fn call(&mut self, rng: &mut Rng, now: Timestamp) -> usize {
         let shop = rng.one_of(&self.shops);
-        let (work, told_at) = match rng.below(10) {
-            0 | 1 if !self.known_holds.is_empty() => (self.end_of_hold(rng), None),
-            2 if !self.known_events.is_empty() => (self.correction(rng), None),
-            _ => self.usage(rng, shop, now),
+        let (home, (work, told_at)) = match rng.below(10) {
+            0 | 1 if !self.known_holds.is_empty() => self.end_of_hold(rng),
+            2 if !self.known_events.is_empty() => self.correction(rng),
+            _ => (shop, self.usage(rng, shop, now)),
         };
-        // Whoever knows of a hold or event works in its shop, mostly.
-        let shop = match &work {
-            Work::Settle(Settle { hold, .. }) | Work::Release(hold) => self
-                .known_holds
-                .iter()
-                .find(|known| known.1 == *hold)
-                .map(|known| known.0),
-            Work::Correct(wanted) => self
-                .known_events
-                .iter()
-                .find(|known| known.1 == wanted.event)
-                .map(|known| known.0),
-            _ => None,
-        }
-        .filter(|_| !rng.permille(50))
-        .unwrap_or(shop);
+        // Some ask for what another shop has.
+        let shop = if home != shop && rng.permille(50) {
+            shop
+        } else {
+            home
+        };
         let is_keyed = match &work {
             Work::Use(wanted) => wanted.feature.as_deref() != Some(world::PINGS),
             Work::Correct(_) => true,
@@ -121,30 +114,32 @@ impl Clients {
         self.calls.len() - 1
     }
 
-    fn end_of_hold(&self, rng: &mut Rng) -> Work {
-        let (_, hold) = one_of_late(rng, &self.known_holds);
-        if rng.permille(250) {
-            return Work::Release(hold);
-        }
-        Work::Settle(Settle {
-            hold,
-            total: rng.permille(700).then_some(Amount::Integer(rng.from(0, 12))),
-            close: rng.permille(600),
-        })
+    fn end_of_hold(&self, rng: &mut Rng) -> (Shop, Wanted) {
+        let (shop, hold) = one_of_late(rng, &self.known_holds);
+        let work = match rng.permille(250) {
+            true => Work::Release(hold),
+            false => Work::Settle(Settle {
+                hold,
+                total: rng.permille(700).then_some(Amount::Integer(rng.from(0, 12))),
+                close: rng.permille(600),
+            }),
+        };
+        (shop, (work, None))
     }
 
-    fn correction(&self, rng: &mut Rng) -> Work {
-        let (_, event) = one_of_late(rng, &self.known_events);
-        Work::Correct(Correct {
+    fn correction(&self, rng: &mut Rng) -> (Shop, Wanted) {
+        let (shop, event) = one_of_late(rng, &self.known_events);
+        let work = Work::Correct(Correct {
             event,
             amount: rng.permille(600).then_some(Amount::Integer(rng.from(1, 4))),
             actor: Actor::Operator,
             request: None,
-        })
+        });
+        (shop, (work, None))
     }
 
     /// Usage of some feature by some customer, and when it happened, if that is told.
-    fn usage(&self, rng: &mut Rng, shop: Shop, now: Timestamp) -> (Work, Option<Timestamp>) {
+    fn usage(&self, rng: &mut Rng, shop: Shop, now: Timestamp) -> Wanted {
         let feature = if rng.permille(60) {
             world::PINGS
         } else {
