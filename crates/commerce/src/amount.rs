@@ -13,6 +13,9 @@ use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
 /// Integers up to this survive every JSON reader, also those that know only floating point.
 const MAX_EXACT_INTEGER: i64 = (1 << 53) - 1;
 
+/// Characters of a decimal amount, at most.
+const MAX_DECIMAL_CHARS: usize = 64;
+
 /// An amount of a feature as it is sent: `12`, `"12"` or `"0.5"`. Which of them are amounts of a feature is decided by its
 /// scale, in [`Amount::parse`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,6 +42,26 @@ impl Amount {
             _ => {}
         }
         integer.checked_mul(scale.one()).ok_or(AmountError::TooLarge)
+    }
+
+    /// Checks that it is a number at all, where it is not known yet of which feature.
+    ///
+    /// # Errors
+    /// `validation_failed`, naming the field.
+    pub(crate) fn check_field(&self, field: &str) -> Result<()> {
+        let Amount::Decimal(text) = self else {
+            return Ok(());
+        };
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let unsigned = text.strip_prefix('-').unwrap_or(text);
+        let is_number = match unsigned.split_once('.') {
+            None => digits(unsigned),
+            Some((whole, fraction)) => digits(whole) && digits(fraction),
+        };
+        if is_number && text.len() <= MAX_DECIMAL_CHARS {
+            return Ok(());
+        }
+        Err(Error::invalid(field, "must be a number, such as 3 or \"0.5\""))
     }
 
     /// [`Amount::parse`] for an amount that came in `field` of a request.
@@ -134,7 +157,7 @@ impl utoipa::PartialSchema for Amount {
         let decimal = ObjectBuilder::new()
             .schema_type(Type::String)
             .pattern(Some(r"^-?[0-9]+(\.[0-9]+)?$"))
-            .max_length(Some(64));
+            .max_length(Some(MAX_DECIMAL_CHARS));
         OneOfBuilder::new()
             .item(integer)
             .item(decimal)
@@ -214,5 +237,21 @@ mod tests {
         assert_eq!(text(-2 * most, 2), "-184467440737095516.14");
         assert_eq!(text(10 * (most + 1), 1), "9223372036854775808");
         assert_eq!(text(1200, 2), "12");
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_before_the_feature_is_known() {
+        for text in ["1", "-1", "0.50"] {
+            assert!(
+                Amount::Decimal(text.to_owned()).check_field("amount").is_ok(),
+                "{text}"
+            );
+        }
+        for text in ["", "-", ".5", "1.", "1e3", "one", &"9".repeat(65)] {
+            assert!(
+                Amount::Decimal(text.to_owned()).check_field("amount").is_err(),
+                "{text}"
+            );
+        }
     }
 }

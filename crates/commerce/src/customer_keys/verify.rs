@@ -207,6 +207,9 @@ pub async fn verify(app: &App, caller: &ShopCaller, input: NewVerification) -> R
         input.route.as_deref(),
         input.idempotency_key.as_deref(),
     )?;
+    if let Some(amount) = &input.amount {
+        amount.check_field("amount")?;
+    }
     check_feature(&input)?;
     let needed = input.permissions.as_ref().map(Needed::read).transpose()?;
     let verdict = |verdict| {

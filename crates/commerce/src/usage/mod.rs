@@ -204,7 +204,7 @@ pub const MAX_CONSUME_BATCH: usize = 1_000;
 pub async fn consume_batch(
     app: &App,
     caller: &ShopCaller,
-    inputs: Vec<NewUsage>,
+    inputs: Vec<Result<NewUsage>>,
 ) -> Result<Vec<Result<Consumed>>> {
     caller.caller.require(Permission::UsageConsume)?;
     if !(1..=MAX_CONSUME_BATCH).contains(&inputs.len()) {
@@ -213,7 +213,7 @@ pub async fn consume_batch(
     let now = app.now();
     let orders = inputs
         .into_iter()
-        .map(|input| order_of(caller.shop, input, Verb::Spend, now));
+        .map(|input| order_of(caller.shop, input?, Verb::Spend, now));
     let answers = commit_all(app, orders.collect()).await?;
     Ok(answers
         .into_iter()

@@ -36,18 +36,28 @@ where
 }
 
 /// A JSON request body that is one object or a list of them, for whoever answers for each by itself.
-pub struct OneOrMany(pub Vec<Value>);
+pub struct OneOrMany {
+    pub values: Vec<Value>,
+    /// Whether it was a list; otherwise there is one value.
+    pub is_list: bool,
+}
 
 impl<S: Send + Sync> FromRequest<S> for OneOrMany {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let bytes = json_bytes(request, state).await?;
-        Ok(OneOrMany(match read_json(&bytes)? {
-            Value::Array(many) => many,
-            one @ Value::Object(_) => vec![one],
-            _ => return Err(Error::invalid("body", "must be a JSON object, or a list of them").into()),
-        }))
+        match read_json(&bytes)? {
+            Value::Array(values) => Ok(OneOrMany {
+                values,
+                is_list: true,
+            }),
+            one @ Value::Object(_) => Ok(OneOrMany {
+                values: vec![one],
+                is_list: false,
+            }),
+            _ => Err(Error::invalid("body", "must be a JSON object, or a list of them").into()),
+        }
     }
 }
 

@@ -55,15 +55,15 @@ enum IngestStatus {
 
 /// Send usage events
 ///
-/// CloudEvents 1.0, one or up to 1,000 as a list. Each is recorded in the period in which it happened, whether there is room
+/// CloudEvents 1.0, one or up to 1,000 as a list of the same. Each is recorded in the period in which it happened, whether there is room
 /// or not, and counted once for each `source` and `id`; all of them are answered after they are on disk. Whatever is wrong
-/// with one is that one's answer: send only those again.
+/// with one of a list is that one's answer: send only those again. One that is sent alone is refused with its problem.
 #[utoipa::path(
     post, path = "/v1/events", tag = "usage", operation_id = "usage_ingest",
     params(IngestQuery, ShopHeaders),
     request_body(content(
         (CloudEvent = "application/cloudevents+json"),
-        (Vec<CloudEvent> = "application/cloudevents-batch+json"),
+        (Vec<serde_json::Value> = "application/cloudevents-batch+json"),
     )),
     responses((status = 200, body = IngestAnswer), Failures)
 )]
@@ -71,9 +71,10 @@ async fn ingest(
     State(app): State<App>,
     caller: ShopCaller,
     Params(query): Params<IngestQuery>,
-    OneOrMany(events): OneOrMany,
+    events: OneOrMany,
 ) -> Result<Json<IngestAnswer>, Problem> {
-    let outcomes = usage::ingest(&app, &caller, events, query.backfill.unwrap_or(false)).await?;
+    let is_list = events.is_list;
+    let outcomes = usage::ingest(&app, &caller, events.values, query.backfill.unwrap_or(false)).await?;
     let mut answer = IngestAnswer {
         accepted: 0,
         duplicates: 0,
@@ -84,6 +85,7 @@ async fn ingest(
         let (status, event, problem) = match outcome {
             Ingested::Accepted(event) => (IngestStatus::Accepted, Some(event), None),
             Ingested::Duplicate(event) => (IngestStatus::Duplicate, Some(event), None),
+            Ingested::Rejected(error) if !is_list => return Err(error.into()),
             Ingested::Rejected(error) => (IngestStatus::Rejected, None, Some(ProblemBody::new(&error, None))),
         };
         match status {

@@ -106,8 +106,9 @@ async fn check(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct UsageBatch {
+    /// Each as the body of `POST /v1/usage/consume`; what is wrong with one is that one's answer.
     #[schema(min_items = 1, max_items = 1000)]
-    items: Vec<NewUsage>,
+    items: Vec<serde_json::Value>,
 }
 
 /// What many uses came to.
@@ -142,7 +143,11 @@ async fn consume_batch(
     caller: ShopCaller,
     Body(input): Body<UsageBatch>,
 ) -> Result<Json<UsageBatchAnswer>, Problem> {
-    let answers = super::consume_batch(&app, &caller, input.items).await?;
+    let inputs = input
+        .items
+        .into_iter()
+        .map(|item| serde_json::from_value(item).map_err(|error| Error::invalid("item", error.to_string())));
+    let answers = super::consume_batch(&app, &caller, inputs.collect()).await?;
     let items = answers.into_iter().map(|answer| match answer {
         Ok(consumed) => UsageBatchItem {
             status: 200,

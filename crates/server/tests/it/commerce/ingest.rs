@@ -101,7 +101,7 @@ both_databases! {
         late["time"] = json!(now - Duration::from_secs(2 * 86_400));
         history["time"] = json!(now - Duration::from_secs(400 * 86_400));
         assert_eq!(tell(app, &shop, late).await.expect(200)["accepted"], 1);
-        assert_eq!(tell(app, &shop, history.clone()).await.expect(200)["rejected"], 1);
+        tell(app, &shop, history.clone()).await.refused(422, "validation_failed");
         let backfill = shop.signs(app.post("/v1/events?backfill=true")).json(&history).send().await;
         assert_eq!(backfill.expect(200)["accepted"], 1);
         let events = shop.signs(app.get("/v1/usage/events?source=backfill")).send().await.expect(200);
