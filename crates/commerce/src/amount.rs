@@ -129,7 +129,9 @@ impl Visitor<'_> for AmountVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, integer: u64) -> Result<Amount, E> {
-        Ok(i64::try_from(integer).map_or_else(|_| Amount::Decimal(integer.to_string()), Amount::Integer))
+        i64::try_from(integer)
+            .map(Amount::Integer)
+            .map_err(|_| E::custom("is larger than an amount can be"))
     }
 
     /// To JSON `1.0` is an integer too; any other fraction has been rounded by now.

@@ -35,7 +35,8 @@ where
     }
 }
 
-/// A JSON request body that is one object or a list of them, for whoever answers for each by itself.
+/// A JSON request body that is one object or a list of them, for whoever answers for each by itself. A content type that says
+/// which of the two it is, such as `application/cloudevents-batch+json`, is held to it.
 pub struct OneOrMany {
     pub values: Vec<Value>,
     /// Whether it was a list; otherwise there is one value.
@@ -46,16 +47,25 @@ impl<S: Send + Sync> FromRequest<S> for OneOrMany {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let kind = essence(&request).to_ascii_lowercase();
+        let (may_be_one, may_be_list) = match kind.as_str() {
+            "application/json" => (true, true),
+            kind => (!kind.ends_with("-batch+json"), kind.ends_with("-batch+json")),
+        };
         let bytes = json_bytes(request, state).await?;
         match read_json(&bytes)? {
-            Value::Array(values) => Ok(OneOrMany {
+            Value::Array(values) if may_be_list => Ok(OneOrMany {
                 values,
                 is_list: true,
             }),
-            one @ Value::Object(_) => Ok(OneOrMany {
+            one @ Value::Object(_) if may_be_one => Ok(OneOrMany {
                 values: vec![one],
                 is_list: false,
             }),
+            _ if !may_be_one => Err(Error::invalid("body", format!("is not the list that {kind} is")).into()),
+            _ if !may_be_list => {
+                Err(Error::invalid("body", format!("is not the object that {kind} is")).into())
+            }
             _ => Err(Error::invalid("body", "must be a JSON object, or a list of them").into()),
         }
     }
@@ -85,16 +95,21 @@ fn read_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
 }
 
 fn is_json(request: &Request) -> bool {
+    let essence = essence(request);
+    essence.eq_ignore_ascii_case("application/json")
+        || (essence.starts_with("application/") && essence.ends_with("+json"))
+}
+
+/// The content type without its parameters; nothing when there is none.
+fn essence(request: &Request) -> &str {
     let content_type = request
         .headers()
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
-    let essence = content_type
+    content_type
         .and_then(|value| value.split(';').next())
         .unwrap_or_default()
-        .trim();
-    essence.eq_ignore_ascii_case("application/json")
-        || (essence.starts_with("application/") && essence.ends_with("+json"))
+        .trim()
 }
 
 /// A body that broke off or is too long.
