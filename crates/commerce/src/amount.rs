@@ -216,9 +216,11 @@ mod tests {
                 Err(AmountError::NotPositive)
             );
         }
-        for json in ["9223372036854775807", "18446744073709551615"] {
+        for json in ["9223372036854775807", "\"18446744073709551615\""] {
             assert_eq!(read(json).parse(cents, Sign::Any), Err(AmountError::TooLarge));
         }
+        // The API's description says that an integer has 64 bits.
+        assert!(serde_json::from_str::<Amount>("18446744073709551615").is_err());
     }
 
     #[test]
