@@ -94,9 +94,13 @@ enum Break {
     /// An answer is written over one that another node has kept meanwhile.
     ReplaysUnguarded,
     MembersForgotten,
+    /// An event is written for a second time, under another id.
+    EventsDoubled,
     /// Events are not added to their days.
     RollupsDropped,
     ThresholdsForgotten,
+    /// What was settled of a hold is not written there.
+    SettlementsForgotten,
     /// A hold expires, and its counters keep what it reserved.
     ExpiryKeepsUnits,
     /// Counters forget which workspace, platform and mode they are of.
@@ -111,7 +115,7 @@ enum Break {
     BatchRowUnlocked,
 }
 
-/// As many as a build without optimisation runs in some twenty seconds on two cores.
+/// As many as a build without optimisation runs in some fifteen seconds on two cores.
 const SCHEDULES: u64 = 3_000;
 
 fn number_from(variable: &str) -> Option<u64> {
@@ -210,6 +214,8 @@ caught! {
     a_batch_row_that_nobody_waits_for_is_noticed: BatchRowUnlocked by Answers;
     forgotten_answers_are_noticed: ReplaysForgotten by Replays | EachOnce;
     two_answers_under_a_key_are_noticed: ReplaysUnguarded by Replays | EachOnce;
+    doubled_events_are_noticed: EventsDoubled by EachOnce;
+    forgotten_settlements_are_noticed: SettlementsForgotten by HoldsConserve;
     dropped_rollups_are_noticed: RollupsDropped by SumsAgree;
     forgotten_members_are_noticed: MembersForgotten by SumsAgree;
     grants_without_lock_are_noticed: GrantsUnlocked by SumsAgree | WithinLimits;
