@@ -14,6 +14,7 @@ mod mutate;
 mod packages;
 mod process;
 mod servers;
+mod simulate;
 mod suites;
 mod workspace;
 
@@ -24,6 +25,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::BenchArgs;
 use crate::guard::GuardArgs;
+use crate::simulate::SimulateArgs;
 use crate::suites::TestArgs;
 use crate::workspace::Workspace;
 
@@ -53,6 +55,8 @@ enum Task {
     Bench(BenchArgs),
     /// Take workspace predicates out of statements, one at a time, and see whether the tests notice. Takes minutes
     Mutate,
+    /// Run the simulation of the group commit with a million schedules. Takes the better part of an hour
+    Simulate(SimulateArgs),
     /// Watch one child for xtask (started by xtask itself)
     #[command(hide = true)]
     Guard(GuardArgs),
@@ -89,6 +93,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Ci => ci::run(&workspace),
         Task::Bench(args) => bench::run(&workspace, &args),
         Task::Mutate => mutate::run(&workspace),
+        Task::Simulate(args) => simulate::run(&workspace, &args),
         Task::Guard(_) => unreachable!("main runs the guard before anything else"),
     }
 }
