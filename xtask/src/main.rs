@@ -55,7 +55,7 @@ enum Task {
     Bench(BenchArgs),
     /// Take workspace predicates out of statements, one at a time, and see whether the tests notice. Takes minutes
     Mutate,
-    /// Run the simulation of the group commit with a million schedules. Takes the better part of an hour
+    /// Run the simulation of the group commit with a million schedules. Takes a quarter of an hour
     Simulate(SimulateArgs),
     /// Watch one child for xtask (started by xtask itself)
     #[command(hide = true)]
