@@ -14,7 +14,7 @@ use crate::servers::folder;
 use crate::workspace::Workspace;
 
 /// A handler: what is changed most often.
-const HANDLER: &str = "crates/commerce/src/usage/http.rs";
+const HANDLER: &str = "crates/commerce/src/usage/http/mod.rs";
 /// What everything else depends on.
 const DEEPEST: &str = "crates/types/src/id.rs";
 /// What a change adds.
